@@ -1,0 +1,43 @@
+"""Spans of time and amounts of memory as people write them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SECONDS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES: Mapping[str, int] = {
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
+
+
+def parse_duration(given: Any) -> float:
+    """Seconds from "250ms", "1h30m" or a plain number of seconds. Raises ValueError or TypeError."""
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return float(given)
+    return sum(number * _SECONDS[unit] for number, unit in _parts(given, _SECONDS))
+
+
+def parse_size(given: Any) -> int:
+    """Bytes from "64 KiB", "1.5GB" or a whole number of bytes. Raises ValueError or TypeError."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    return round(sum(number * _BYTES[unit] for number, unit in _parts(given, _BYTES)))
+
+
+def _parts(given: Any, units: Mapping[str, float] | Mapping[str, int]) -> list[tuple[float, str]]:
+    if not isinstance(given, str):
+        raise TypeError(given)
+    text = given.strip().lower()
+    parts = [(float(number), unit) for number, unit in _PART.findall(text)]
+    if not parts or _PART.sub("", text).strip() or any(unit not in units for _, unit in parts):
+        raise ValueError(given)
+    return parts
