@@ -15,15 +15,15 @@ Unknown kinds and damaged payloads raise NotUnderstood; a payload is never guess
 import struct
 from collections.abc import Mapping
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import msgpack
 
 from transports.errors import NotUnderstood
-from transports.samples import FIXED, Batch, DataType, Gap, Tag
+from transports.samples import ARRAYS, FIXED, Batch, DataType, Gap, Tag
 
 _announced: dict[int, tuple[tuple[Tag, ...], bytes]] = {}
-_ARRAYS = {DataType.INT64_ARRAY: "q", DataType.UINT64_ARRAY: "Q", DataType.FLOAT64_ARRAY: "d"}
 
 
 def pack(item: Batch | Gap) -> bytes:
@@ -62,7 +62,7 @@ def unpack(payload: bytes | memoryview) -> Batch | Gap:
         if kind == "b1":
             return _batch(*fields)
         if kind == "g1":
-            return Gap(*fields)
+            return _gap(*fields)
     except (ValueError, TypeError, KeyError, struct.error, msgpack.exceptions.UnpackException) as wrong:
         raise NotUnderstood(f"a damaged payload of {len(payload)} bytes: {wrong}") from wrong
     raise NotUnderstood(f"a payload of the unknown kind {kind!r:.20}; it was written by a newer version")
@@ -77,6 +77,7 @@ def _batch(
     quality: int | bytes,
     window_ns: int,
 ) -> Batch:
+    _check_types((source, str), (seq, int), (blocks, dict), (quality, (int, bytes)), (window_ns, int))
     times_ns = struct.unpack(f"<{len(times) // 8}q", times)
     batch = Batch(
         source,
@@ -91,34 +92,52 @@ def _batch(
     return batch
 
 
+def _gap(*fields: Any) -> Gap:
+    gap = Gap(*fields)
+    _check_types((gap.source, str), (gap.reason, str), (gap.detail, str), (gap.since_ns, int), (gap.until_ns, int))
+    _check_types(*((known, (int, NoneType)) for known in (gap.first_seq, gap.last_seq, gap.count)))
+    return gap
+
+
+def _check_types(*promised: tuple[Any, type | tuple[type, ...]]) -> None:
+    for value, wanted in promised:
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise TypeError(f"{value!r:.40} is not of the type that stands in its place")
+
+
 def _check_shape(batch: Batch) -> None:
     """Every block has exactly the items that tags and times promise: a reader need not look again."""
     n, k = len(batch.times_ns), len(batch.tags)
     promised: dict[DataType, int] = {}
     for tag in batch.tags:
         promised[tag.type] = promised.get(tag.type, 0) + n
+    if batch.blocks.keys() != promised.keys():
+        raise ValueError("the blocks are not of the types that the tags have")
     for kind, count in promised.items():
         size = FIXED[kind][1] if kind in FIXED else 1
         if len(batch.blocks[kind]) != count * size:
             raise ValueError(f"the block of {kind.name} does not fit {n} scans of {k} tags")
-    if not isinstance(batch.quality, int) and len(batch.quality) != n * k * 4:
+    if isinstance(batch.quality, int):
+        struct.pack("<I", batch.quality)
+    elif len(batch.quality) != n * k * 4:
         raise ValueError(f"the status codes do not fit {n} scans of {k} tags")
 
 
 def _packed_block(kind: DataType, block: bytes | list[Any]) -> bytes | list[Any]:
-    letter = _ARRAYS.get(kind)
+    letter = ARRAYS.get(kind)
     if letter is None or isinstance(block, bytes):
         return block
     return [struct.pack(f"<{len(item)}{letter}", *item) for item in block]
 
 
 def _unpacked_block(kind: DataType, block: bytes | tuple[Any, ...]) -> bytes | list[Any]:
-    if isinstance(block, bytes) is not (kind in FIXED):
+    if not isinstance(block, bytes if kind in FIXED else tuple):
         raise TypeError(f"the block of {kind.name} has the wrong form")
     if isinstance(block, bytes):
         return block
-    letter = _ARRAYS.get(kind)
+    letter = ARRAYS.get(kind)
     if letter is None:
+        _check_types(*((item, str if kind is DataType.STRING else bytes) for item in block))
         return list(block)
     return [struct.unpack(f"<{len(item) // 8}{letter}", item) for item in block]
 
@@ -145,4 +164,6 @@ def _packed_tags(tags: tuple[Tag, ...]) -> bytes:
 
 @lru_cache(maxsize=256)
 def _unpacked_tags(packed: bytes) -> tuple[Tag, ...]:
-    return tuple(Tag(name, DataType(kind), unit) for name, kind, unit in msgpack.unpackb(packed))
+    tags = tuple(Tag(name, DataType(kind), unit) for name, kind, unit in msgpack.unpackb(packed))
+    _check_types(*((text, str) for tag in tags for text in (tag.name, tag.unit)))
+    return tags

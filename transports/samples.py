@@ -45,6 +45,12 @@ FIXED: Mapping[DataType, tuple[str, int, str]] = {
     DataType.UINT64: ("Q", 8, "<u8"),
     DataType.FLOAT64: ("d", 8, "<f8"),
 }
+# struct letter of the items: the types of which each value is a block of its own
+ARRAYS: Mapping[DataType, str] = {
+    DataType.INT64_ARRAY: "q",
+    DataType.UINT64_ARRAY: "Q",
+    DataType.FLOAT64_ARRAY: "d",
+}
 PLACEHOLDER: Mapping[DataType, Any] = {
     DataType.BOOL: False,
     DataType.INT64: 0,
@@ -136,7 +142,8 @@ class Batch:
 
         _, _, dtype = FIXED[kind]
         block = cast(bytes, self.blocks[kind])
-        return np.frombuffer(block, dtype).reshape(len(self.times_ns), -1)
+        width = sum(tag.type is kind for tag in self.tags)
+        return np.frombuffer(block, dtype).reshape(len(self.times_ns), width)
 
     def qualities(self) -> "numpy.typing.NDArray[numpy.uint32]":
         """The status codes as an array of shape (scans, tags)."""
@@ -151,7 +158,7 @@ class Batch:
         """Each scan as (time, values, status codes) in the order of `tags`; a Bad sample's value is None."""
         n, k = len(self.times_ns), len(self.tags)
         lists = {kind: _items(kind, block) for kind, block in self.blocks.items()}
-        widths = {kind: len(items) // n for kind, items in lists.items()}
+        widths = {kind: len(items) // max(n, 1) for kind, items in lists.items()}
         slots = _slots(self.tags)
         codes = (
             (self.quality,) * (n * k) if isinstance(self.quality, int) else struct.unpack(f"<{n * k}I", self.quality)
@@ -180,13 +187,18 @@ class Gap:
     detail: str = field(default="", compare=False)
 
 
+_UNFIT = (struct.error, TypeError, ValueError, OverflowError)
+
+
 def batch_of(source: str, seq: int, scans: Sequence[Scan]) -> Batch:
     """Columns from scans that share one tuple of tags.
 
     Raises NotUnderstood when a driver handed out something else than it announced.
     """
+    if not scans:
+        raise NotUnderstood(f"{source}: a batch has at least one scan")
     tags = scans[0].tags
-    if any(len(scan.values) != len(tags) for scan in scans):
+    if any(len(scan.values) != len(tags) or (scan.tags is not tags and scan.tags != tags) for scan in scans):
         raise NotUnderstood(f"{source}: the driver must return {type_error}")
     filled = [_filled(scan) for scan in scans]
     columns: dict[DataType, list[Any]] = {tag.type: [] for tag in tags}
@@ -196,9 +208,11 @@ def batch_of(source: str, seq: int, scans: Sequence[Scan]) -> Batch:
     try:
         blocks = {kind: _block(kind, items) for kind, items in columns.items()}
         quality = _quality(scans)
-    except (struct.error, TypeError, ValueError) as wrong:
+        times_ns = tuple(scan.time_ns for scan in scans)
+        struct.pack(f"<{len(times_ns)}q", *times_ns)
+    except _UNFIT as wrong:
         raise NotUnderstood(f"{source}: the driver must return {type_error}: {_culprit(scans) or wrong}") from wrong
-    return Batch(source, seq, tags, tuple(scan.time_ns for scan in scans), blocks, quality)
+    return Batch(source, seq, tags, times_ns, blocks, quality)
 
 
 def all_bad(source: str, seq: int, tags: tuple[Tag, ...], time_ns: int, quality: int) -> Batch:
@@ -223,6 +237,11 @@ def _block(kind: DataType, items: list[Any]) -> bytes | list[Any]:
     wanted: type = {DataType.STRING: str, DataType.BYTES: bytes}.get(kind, tuple)
     if not all(isinstance(item, wanted) for item in items):
         raise TypeError(f"a {kind.name.lower()} tag takes {wanted.__name__}")
+    for item in items:  # what cannot be packed must not get past the driver that made it
+        if kind is DataType.STRING:
+            item.encode()  # a lone surrogate has no bytes
+        elif kind in ARRAYS:
+            struct.pack(f"<{len(item)}{ARRAYS[kind]}", *item)
     return items
 
 
@@ -231,6 +250,7 @@ def _quality(scans: Sequence[Scan]) -> int | bytes:
     if isinstance(first, int) and all(scan.quality == first for scan in scans):
         if not is_bad(first) and any(None in scan.values for scan in scans):
             raise ValueError("a value is None though its quality is not Bad")
+        struct.pack("<I", first)
         return int(first)
     codes: list[int] = []
     for scan in scans:
@@ -250,7 +270,7 @@ def _culprit(scans: Iterable[Scan]) -> str:
                 continue
             try:
                 _block(tag.type, [value])
-            except (struct.error, TypeError, ValueError):
+            except _UNFIT:
                 return f"{tag.name} = {value!r:.60} is not {tag.type.name.lower()}"
     return ""
 

@@ -16,6 +16,8 @@ A field's key in TOML is its name without the unit: `timeout_s` is written `time
 """
 
 import dataclasses
+import math
+import os
 import types
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -30,6 +32,7 @@ from transports.units import parse_duration, parse_size
 T = TypeVar("T")
 Table = Mapping[str, Any]
 _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_MISFITS = (TypeError, ValueError, ArithmeticError)  # the last: TOML has whole numbers that no float holds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,8 +47,6 @@ class Secret:
 
     def reveal(self) -> str:
         """The secret itself. Raises SettingsError when the file or the variable is not there."""
-        import os
-
         try:
             return Path(self.file).read_text().rstrip("\r\n") if self.file else os.environ[self.env]
         except (OSError, KeyError, UnicodeDecodeError) as missing:
@@ -149,11 +150,16 @@ def fields_of(cls: type) -> list[FieldNote]:
     for field in dataclasses.fields(cls):
         facts = _facts(field)
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        default = "" if required else _shown(field, facts)
+        default = "" if required else _shown(field, hints[field.name], facts)
         notes.append(
             FieldNote(key_of(field), _form(hints[field.name], facts), default, facts.help, required, facts.example)
         )
     return notes
+
+
+def table_of(made: Any) -> dict[str, Any]:
+    """Settings as the table that `build` makes them from again: plain values under their TOML keys."""
+    return {key_of(field): getattr(made, field.name) for field in dataclasses.fields(made)}
 
 
 def key_of(field: "dataclasses.Field[Any]") -> str:
@@ -193,7 +199,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _build(cls: Any, table: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(table, Mapping):
-        problems.append(Problem(path, _short(table), "must be a table of settings, such as { key = value }"))
+        problems.append(Problem(path, _short(table, cls), "must be a table of settings, such as { key = value }"))
         return None
     hints, fields = _hints(cls), {key_of(field): field for field in dataclasses.fields(cls)}
     before = len(problems)
@@ -218,14 +224,17 @@ def _build(cls: Any, table: Any, path: str, problems: list[Problem]) -> Any:
 
 
 def _value(hint: Any, given: Any, path: str, facts: Facts, problems: list[Problem]) -> Any:
+    before = len(problems)
     try:
         value = facts.parse(given) if facts.parse else _typed(hint, given, path, facts, problems)
-    except (TypeError, ValueError):
-        problems.append(Problem(path, _short(given), f"must be {_form(hint, facts)}"))
+    except _MISFITS:
+        problems.append(Problem(path, _short(given, hint), f"must be {_form(hint, facts)}"))
         return None
+    if len(problems) > before:
+        return None  # a part of it is wrong: limits and checks are for what is whole
     cure = _limits(value, facts)
     if cure:
-        problems.append(Problem(path, _short(given), cure))
+        problems.append(Problem(path, _short(given, hint), cure))
     return value
 
 
@@ -235,10 +244,11 @@ def _limits(value: Any, facts: Facts) -> str | None:
         hint = f"; {nearest(value, words)}" if isinstance(value, str) and get_close_matches(value, words) else ""
         return f"must be one of {', '.join(words)}{hint}"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, float) and not math.isfinite(value):
+            return " and ".join(part for part in ("must be finite", _range(facts)) if part)
         low, above, high = facts.ge, facts.gt, facts.le
         if (
-            value != value
-            or (low is not None and value < low)
+            (low is not None and value < low)
             or (above is not None and value <= above)
             or (high is not None and value > high)
         ):
@@ -286,21 +296,29 @@ def _item(hint: Any, given: Any, path: str, problems: list[Problem]) -> Any:
 
 
 def _union(args: tuple[Any, ...], given: Any, path: str, facts: Facts, problems: list[Problem]) -> Any:
+    """The first alternative that fits; where none does, what is wrong with the first of the right form."""
+    mistakes: list[list[Problem]] = []
     for hint in (arg for arg in args if arg is not type(None)):
+        if dataclasses.is_dataclass(hint) and hint is not Secret and not isinstance(given, Mapping):
+            continue
         trial: list[Problem] = []
         try:
             value = _typed(hint, given, path, facts, trial)
-        except (TypeError, ValueError):
+        except _MISFITS:
             continue
-        problems.extend(trial)
-        return value
-    raise TypeError
+        if not trial:
+            return value
+        mistakes.append(trial)
+    if not mistakes:
+        raise TypeError
+    problems.extend(mistakes[0])
+    return None
 
 
 def _choice(allowed: tuple[Any, ...], given: Any) -> Any:
     if given not in allowed or isinstance(given, bool) != isinstance(allowed[0], bool):
         raise ValueError
-    return given
+    return allowed[allowed.index(given)]  # TOML's 1.0 is equal to the 1 that is allowed
 
 
 def _plain_value(hint: Any, given: Any) -> Any:
@@ -358,15 +376,27 @@ def _form_of(hint: Any) -> str:
     return _NAMES.get(hint, "a table of settings")
 
 
-def _shown(field: "dataclasses.Field[Any]", facts: Facts) -> str:
+def _shown(field: "dataclasses.Field[Any]", hint: Any, facts: Facts) -> str:
     if field.default is dataclasses.MISSING:
-        return "{}" if get_origin(field.type) is dict else "[]"
+        return "{}" if get_origin(hint) in (dict, Mapping) or dataclasses.is_dataclass(hint) else "[]"
     value = field.default
     if facts.parse is parse_duration and isinstance(value, (int, float)):
         return f"{value:g}s"
     return str(value.value) if isinstance(value, Enum) else str(value)
 
 
-def _short(value: Any) -> str:
+def _hides(hint: Any) -> bool:
+    """Whether a secret may stand where a value of this type was expected."""
+    if hint is Secret:
+        return True
+    is_table = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    parts = _hints(hint).values() if is_table else get_args(hint)
+    return any(_hides(part) for part in parts)
+
+
+def _short(value: Any, hint: Any) -> str:
+    """The value for an error's text. A password that was written instead of where it is goes into no log."""
+    if _hides(hint):
+        return "***"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

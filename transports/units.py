@@ -2,9 +2,18 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-_SECONDS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS: Mapping[str, Decimal] = {
+    "us": Decimal("0.000001"),
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "m": Decimal(60),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+    "d": Decimal(86400),
+}
 _BYTES: Mapping[str, int] = {
     "b": 1,
     "kb": 10**3,
@@ -23,7 +32,7 @@ def parse_duration(given: Any) -> float:
     """Seconds from "250ms", "1h30m" or a plain number of seconds. Raises ValueError or TypeError."""
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         return float(given)
-    return sum(number * _SECONDS[unit] for number, unit in _parts(given, _SECONDS))
+    return float(sum(number * _SECONDS[unit] for number, unit in _parts(given, _SECONDS)))
 
 
 def parse_size(given: Any) -> int:
@@ -33,11 +42,11 @@ def parse_size(given: Any) -> int:
     return round(sum(number * _BYTES[unit] for number, unit in _parts(given, _BYTES)))
 
 
-def _parts(given: Any, units: Mapping[str, float] | Mapping[str, int]) -> list[tuple[float, str]]:
+def _parts(given: Any, units: Mapping[str, Decimal] | Mapping[str, int]) -> list[tuple[Decimal, str]]:
     if not isinstance(given, str):
         raise TypeError(given)
     text = given.strip().lower()
-    parts = [(float(number), unit) for number, unit in _PART.findall(text)]
+    parts = [(Decimal(number), unit) for number, unit in _PART.findall(text)]
     if not parts or _PART.sub("", text).strip() or any(unit not in units for _, unit in parts):
         raise ValueError(given)
     return parts

@@ -1,0 +1,138 @@
+"""The base of all actors: a pykka actor whose inbox is a ZeroMQ mailbox, with a heartbeat from its own loop.
+
+Its life: `on_start` opens the mailbox and calls `begin` (the subclass's own start), then tells the root that it is
+ready; each message from another actor calls `on_message`; `on_stop` calls `end`. Any exception in any of them is the
+death of the process, with a crash report: an actor never limps on.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pykka
+import zmq
+
+from transports.clock import Clock
+from transports.errors import Down, NotUnderstood
+from transports.mailbox import Call, Letter, Mailbox
+from transports.messages import Beat, Message, Ready
+from transports.names import ROOT
+
+log = logging.getLogger("holdfast.actor")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an actor lives: its name, the run directory, the clock, and which incarnation of the name it is.
+
+    `token` is the root's number for this incarnation; `session` is unique for it also across runs of the gateway.
+    `last_end` says how the incarnation before ended ("" for the first one of this run).
+    """
+
+    name: str
+    run_dir: Path
+    clock: Clock
+    context: "zmq.Context[zmq.Socket[bytes]]"
+    token: int
+    session: int
+    heartbeat_s: float = 1.0
+    last_end: str = ""
+
+
+class Fate:
+    """How an actor ended, for whoever waits for it: `over` is set at its very end, `error` before when it failed."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.error: BaseException | None = None
+
+
+class Actor(pykka.ThreadingActor):
+    """See the module's note. Its end is told through `fate`."""
+
+    use_daemon_thread = True
+
+    def __init__(self, place: Place, fate: Fate) -> None:
+        super().__init__()
+        self.place, self.fate = place, fate
+
+    @staticmethod
+    def _create_actor_inbox() -> Mailbox:
+        return Mailbox()
+
+    @property
+    def mailbox(self) -> Mailbox:
+        assert isinstance(self.actor_inbox, Mailbox)
+        return self.actor_inbox
+
+    # --- for subclasses ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Get ready to work; returning means being ready."""
+
+    def on_message(self, sender: str, message: Message) -> Any:
+        """Handle one message; what is returned answers an `ask`. NotImplemented refuses it, which is not fatal."""
+        return NotImplemented
+
+    def end(self) -> None:
+        """Let go of what `begin` took; called on an orderly stop only."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What this actor tells of itself with each heartbeat: plain values for `holdfast status`."""
+        return {}
+
+    # --- pykka's hooks -----------------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        place = self.place
+        self.mailbox.open(place.run_dir, place.name, place.clock, place.context)
+        self.begin()
+        self.mailbox.tell(ROOT, Ready(place.token, os.getpid()))
+        self._beat()
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Call):
+            return message.what()
+        if isinstance(message, Letter):
+            return self._handled(message)
+        raise NotUnderstood(f"{self.place.name} was handed {message!r:.80}")
+
+    def _handled(self, letter: Letter) -> Any:
+        value = self.on_message(letter.sender, letter.message)
+        if value is not NotImplemented:
+            return value
+        refusal = f"{self.place.name} does not take {type(letter.message).__name__} (from {letter.sender})"
+        if letter.asked:
+            raise NotUnderstood(refusal)
+        log.warning(refusal)
+        return None
+
+    def on_stop(self) -> None:
+        self.end()
+        self.mailbox.close()
+
+    def _handle_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super()._handle_failure(exception_type, exception_value, traceback)
+        self.fate.error = exception_value
+
+    def _actor_loop(self) -> None:
+        super()._actor_loop()
+        self.fate.over.set()
+
+    def _beat(self) -> None:
+        place = self.place
+        self.mailbox.at(place.clock.now() + place.heartbeat_s, self._beat)
+        try:
+            self.mailbox.tell(ROOT, Beat(place.token, self.mailbox.handled, self.state()))
+        except Down:
+            return  # without a root this process is about to end; the kernel sees to that

@@ -1,0 +1,175 @@
+"""An aggregator: raw readings become windows or changes; its output and how far it has read are one append.
+
+    spooler ──Fetched (raw, durable)──> fold ──> [payloads] + commit(position, open windows) ──Append──> spooler (out)
+
+Started again after any death, it loads the open windows that were committed with its position and goes on there: each
+reading is counted exactly once. It reads only what is durable, or a power cut could bring a reading a second time.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors.actor import Actor, Fate, Place
+from actors.outbox import Entry, Outbox
+from actors.producer import Producer
+from actors.routes import OUT, RAW
+from actors.stages.aggregation import Aggregation
+from actors.stages.patterns import takes_from
+from actors.stages.settings import Settings
+from transports import codec
+from transports.errors import NotUnderstood
+from transports.mailbox import PeerDown, PeerUp, Timer
+from transports.messages import Fetch, Fetched, Message, NoSession
+from transports.names import SPOOLER
+from transports.samples import Batch, Gap
+from transports.settings import build
+
+log = logging.getLogger("holdfast.aggregator")
+FETCH_BYTES = 1024 * 1024
+AHEAD_BYTES = 4 * 1024 * 1024  # output that may wait for its acknowledgement before more is read
+COMMIT_S = 1.0  # how often the position is kept when there is no output to keep it with
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an aggregator process is told: the table of its configuration."""
+
+    settings: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an aggregator tells of itself."""
+
+    records: int = 0
+    samples: int = 0
+    outputs: int = 0
+    damaged: int = 0
+
+
+class Aggregator(Actor):
+    """See the module's note."""
+
+    def __init__(self, place: Place, fate: Fate, work: Work) -> None:
+        super().__init__(place, fate)
+        self._settings = build(Settings, work.settings, f"aggregate.{place.name}")
+        self._aggregation = Aggregation(place.name, self._settings)
+        self._tally = Tally()
+        self._session = place.session
+        self._seen: tuple[int, int] | None = None  # None until the spool has told where to go on
+        self._kept: tuple[int, int] = (0, 0)
+        self._fetching = False
+        self._expiry: Timer | None = None
+        self._keeping: Timer | None = None
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        place = self.place
+        # bounded by reading no further (AHEAD_BYTES), never by dropping: the raw topic still has everything
+        outbox = Outbox(place.name, codec.pack, max_bytes=1 << 62)
+        self._producer = Producer(self.mailbox, place.name, place.session, {OUT: outbox}, lambda *_: None)
+
+    def state(self) -> Mapping[str, Any]:
+        told = {name: getattr(self._tally, name) for name in Tally.__slots__}
+        return {**told, "late": self._aggregation.late, "waiting": self._producer.waiting}
+
+    def on_message(self, sender: str, message: Message) -> Any:
+        match message:
+            case Fetched(session=session):
+                if session == self._session:
+                    self._fetched(message)
+                return None
+            case PeerUp():
+                self._start_over()
+            case NoSession(topic=topic) if topic == RAW:
+                self._start_over()
+                return None
+            case PeerDown():
+                self._fetching = False
+        if not self._producer.hear(message):
+            return NotImplemented
+        self._fetch()
+        return None
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _start_over(self) -> None:
+        self._fetching = self._ask(first=True)
+
+    def _fetch(self) -> None:
+        if self._seen is not None and not self._fetching and self._producer.waiting_bytes < AHEAD_BYTES:
+            self._fetching = self._ask()
+
+    def _ask(self, first: bool = False) -> bool:
+        fetch = Fetch(RAW, self.place.name, self._session, FETCH_BYTES, first, durable=True)
+        return self.mailbox.offer(SPOOLER, fetch)
+
+    def _fetched(self, fetched: Fetched) -> None:
+        self._fetching = False
+        if fetched.cursor is not None and self._seen is None:
+            self._go_on(fetched.cursor, fetched.state)
+        outputs: list[Batch | Gap] = []
+        for place, payload in zip(fetched.records, fetched.frames, strict=True):
+            if self._seen is not None and place > self._seen:
+                outputs += self._fold(payload)
+                self._seen = place
+        self._keep(outputs)
+        self._fetch()
+        self._await_silence()
+
+    def _go_on(self, cursor: tuple[int, int], state: bytes) -> None:
+        """Where the former incarnation had got to, with the windows it had open."""
+        if state:
+            self._aggregation.load(state)
+        self._seen = self._kept = cursor
+
+    def _fold(self, payload: bytes) -> Sequence[Batch | Gap]:
+        try:
+            item = codec.unpack(payload)
+        except NotUnderstood as damaged:
+            self._tally.damaged += 1
+            log.error("%s: a record is passed over: %s", self.place.name, damaged)
+            return ()
+        if isinstance(item, Gap) and not takes_from(self._settings.from_, item.source):
+            return ()  # of a device that another aggregate takes
+        self._tally.records += 1
+        self._tally.samples += item.samples if isinstance(item, Batch) else 0
+        return self._aggregation.fold(item, self.place.clock.utc_ns())
+
+    # --- keeping -----------------------------------------------------------------------------------------------------
+
+    def _keep(self, outputs: Sequence[Batch | Gap]) -> None:
+        """Append the output with the position and the open windows; without output, the position a little later."""
+        if outputs:
+            self._append(outputs)
+        elif self._keeping is None and self._seen != self._kept:
+            self._keeping = self.mailbox.at(self.place.clock.now() + COMMIT_S, lambda: self._append(()))
+
+    def _append(self, outputs: Sequence[Batch | Gap]) -> None:
+        assert self._seen is not None
+        if self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
+        commit = (RAW, self.place.name, *self._seen, self._aggregation.dump())
+        self._tally.outputs += len(outputs)
+        self._kept = self._seen
+        self._producer.add(OUT, Entry(tuple(codec.pack(item) for item in outputs), commit=commit))
+
+    def _await_silence(self) -> None:
+        """Have windows closed whose device has fallen silent."""
+        due_ns = self._aggregation.next_due()
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if due_ns is not None:
+            clock = self.place.clock
+            wait_s = max(0.0, (due_ns - clock.utc_ns()) / 1e9)
+            self._expiry = self.mailbox.at(clock.now() + wait_s, self._expire)
+
+    def _expire(self) -> None:
+        if self._fetching:  # the spool has nothing for us: it is silence, and not a backlog
+            self._keep(self._aggregation.expire(self.place.clock.utc_ns()))
+        self._await_silence()

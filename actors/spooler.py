@@ -1,0 +1,291 @@
+"""The spooler: the one process that owns the disk. It speaks three verbs: append, fetch, commit.
+
+    producers ──Append──> written ──(group commit: one fdatasync, in a thread)──> Appended
+    consumers ──Fetch───> Fetched, at once or when something comes ──Commit──> forgotten
+
+It answers an append only when it is durable, and hands out what is written before that: waiting for the disk costs
+acknowledgement, not latency. A session is opened by a handshake and belongs to one process; appends of an older one,
+still on their way when it died, are not taken. An error of the disk is the death of this process; its successor
+reopens and verifies.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.actor import Actor, Fate, Place
+from transports import codec
+from transports.errors import Down, NotUnderstood, SpoolError
+from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message, NoSession
+from transports.samples import Gap
+from transports.settings import build
+from transports.spool import DATA, GAP, Dropped, Hole, Position, Settings, Spool, SyncJob
+from transports.spool import Commit as SpoolCommit
+
+log = logging.getLogger("holdfast.spooler")
+ENFORCE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the spooler is told. `consumers` names the readers of each topic; nobody else can fetch."""
+
+    directory: str
+    settings: Mapping[str, Any]
+    consumers: Mapping[str, Sequence[str]]
+
+
+@dataclass(slots=True)
+class _Unsynced:
+    """An acknowledgement that waits for the disk."""
+
+    sender: str
+    append: Append
+    pseq: int
+
+
+class Spooler(Actor):
+    """See the module's note."""
+
+    def __init__(self, place: Place, fate: Fate, work: Work) -> None:
+        super().__init__(place, fate)
+        self._work = work
+        self._settings = build(Settings, work.settings, "spool")
+        self._sessions: dict[tuple[str, str], int] = {}
+        self._waiting: dict[tuple[str, str], tuple[str, Fetch]] = {}
+        self._unsynced: dict[tuple[str, str], _Unsynced] = {}
+        self._unsynced_records = 0
+        self._sync_due = False
+        self._job: tuple[SyncJob, dict[tuple[str, str], _Unsynced]] | None = None
+        self._appended = self._fetched = self._syncs = 0
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        clock = self.place.clock
+        Path(self._work.directory).mkdir(parents=True, exist_ok=True)
+        self._spool = Spool.open(self._work.directory, self._settings, self._work.consumers, clock.utc_ns())
+        self._syncer = _Syncer()
+        self.mailbox.when_readable(self._syncer.done, self._synced)
+        self.mailbox.at(clock.now() + ENFORCE_S, self._enforce)
+
+    def end(self) -> None:
+        self._syncer.stop()
+        self._spool.close()
+        for unsynced in self._unsynced.values():
+            self._acknowledge(unsynced)
+
+    def state(self) -> Mapping[str, Any]:
+        topics = {}
+        for topic, stat in self._spool.stat().items():
+            waiting = {name: self._spool.waiting(topic, name) for name in self._work.consumers[topic]}
+            topics[topic] = {
+                "segments": stat.segments,
+                "bytes": stat.bytes,
+                "end": list(stat.end),
+                "waiting": waiting,
+                "damaged": stat.damaged,
+                "quarantined": stat.quarantined,
+                "torn_bytes": stat.torn_bytes,
+            }
+        window = "each append" if self._settings.strict else f"{self._settings.sync_s:g} s"
+        told = {"appended": self._appended, "fetched": self._fetched, "syncs": self._syncs}
+        return {**told, "power_cut_window": window, "topics": topics}
+
+    def on_message(self, sender: str, message: Message) -> Any:
+        try:
+            return self._obey(sender, message)
+        except NotUnderstood as wrong:  # one bad request is its sender's problem, not everybody's
+            log.error("a request of %s is refused: %s", sender, wrong)
+            return None
+
+    def _obey(self, sender: str, message: Message) -> Any:
+        match message:
+            case Append():
+                self._append(sender, message)
+            case Fetch():
+                self._fetch(sender, message)
+            case Commit(topic=topic, consumer=consumer, session=session, place=place, state=state):
+                if self._sessions.get((topic, f"<{consumer}")) == session:
+                    self._spool.commit(SpoolCommit(topic, consumer, Position(*place), state))
+                    self._want_sync()
+            case _:
+                return NotImplemented
+        return None
+
+    # --- append ------------------------------------------------------------------------------------------------------
+
+    def _append(self, sender: str, append: Append) -> None:
+        key = append.topic, append.producer
+        if append.pseq == 0:
+            self._sessions[key] = append.session
+            last, time_ns = self._spool.producer(append.topic, append.producer)
+            self._tell(sender, Appended(append.topic, append.producer, append.session, last, time_ns))
+            return
+        if self._sessions.get(key) != append.session:
+            self._tell(sender, NoSession(append.topic, append.producer, append.session))
+            return
+        commit = append.commit and SpoolCommit(
+            append.commit[0], append.commit[1], Position(append.commit[2], append.commit[3]), append.commit[4]
+        )
+        kind = GAP if append.gaps else DATA
+        now_ns = self.place.clock.utc_ns()
+        pseq = self._spool.append(append.topic, append.producer, append.pseq, append.frames, now_ns, commit, kind)
+        self._appended += len(append.frames)
+        self._unsynced[key] = _Unsynced(sender, append, pseq)
+        self._unsynced_records += len(append.frames)
+        self._want_sync()
+        self._serve(append.topic)
+
+    def _acknowledge(self, unsynced: _Unsynced) -> None:
+        append = unsynced.append
+        self._tell(unsynced.sender, Appended(append.topic, append.producer, append.session, unsynced.pseq))
+
+    # --- group commit ------------------------------------------------------------------------------------------------
+
+    def _want_sync(self) -> None:
+        if self._job is not None:
+            return  # the one under way is followed by another, if there is need
+        if self._settings.strict or self._unsynced_records >= self._settings.sync_records:
+            self._sync()
+        elif not self._sync_due:
+            self._sync_due = True
+            self.mailbox.at(self.place.clock.now() + self._settings.sync_s, self._sync)
+
+    def _sync(self) -> None:
+        self._sync_due = False
+        if self._job is not None:
+            return
+        job = self._spool.dirty()
+        waiting, self._unsynced, self._unsynced_records = self._unsynced, {}, 0
+        if job:
+            self._job = job, waiting
+            self._syncer.run(job)
+        else:
+            self._all_durable(waiting)
+
+    def _synced(self) -> None:
+        error = self._syncer.result()
+        if error is not None:
+            raise error
+        assert self._job is not None
+        (job, waiting), self._job = self._job, None
+        self._spool.synced(job)
+        self._syncs += 1
+        self._all_durable(waiting)
+        if self._unsynced:
+            self._want_sync()
+
+    def _all_durable(self, waiting: Mapping[tuple[str, str], _Unsynced]) -> None:
+        for unsynced in waiting.values():
+            self._acknowledge(unsynced)
+        for topic, consumer in list(self._waiting):
+            if self._waiting[topic, consumer][1].durable:
+                self._hand_out(topic, consumer)
+
+    # --- fetch -------------------------------------------------------------------------------------------------------
+
+    def _fetch(self, sender: str, fetch: Fetch) -> None:
+        topic, consumer = fetch.topic, fetch.consumer
+        key = topic, f"<{consumer}"
+        if fetch.first:
+            self._sessions[key] = fetch.session
+            self._waiting.pop((topic, consumer), None)
+            self._spool.rewind(topic, consumer)
+            position, state = self._spool.cursor(topic, consumer)
+            self._tell(sender, Fetched(topic, consumer, fetch.session, (), (position.epoch, position.seq), state))
+        elif self._sessions.get(key) == fetch.session:
+            self._waiting[topic, consumer] = sender, fetch
+            self._hand_out(topic, consumer)
+        else:
+            self._tell(sender, NoSession(topic, consumer, fetch.session))
+
+    def _serve(self, topic: str) -> None:
+        for waiting_topic, consumer in list(self._waiting):
+            if waiting_topic == topic and not self._waiting[topic, consumer][1].durable:
+                self._hand_out(topic, consumer)
+
+    def _hand_out(self, topic: str, consumer: str) -> None:
+        sender, fetch = self._waiting[topic, consumer]
+        got = self._spool.fetch(topic, consumer, fetch.max_bytes, fetch.durable)
+        if not got.records and not got.holes:
+            return
+        del self._waiting[topic, consumer]
+        told = sorted(
+            [(record.position, record.payload) for record in got.records]
+            + [(hole.last, codec.pack(_gap(hole))) for hole in got.holes],
+            key=lambda each: each[0],
+        )
+        self._fetched += len(told)
+        places = [(position.epoch, position.seq) for position, _ in told]
+        self._tell(sender, Fetched(topic, consumer, fetch.session, places, frames=[payload for _, payload in told]))
+
+    # --- upkeep ------------------------------------------------------------------------------------------------------
+
+    def _enforce(self) -> None:
+        self.mailbox.at(self.place.clock.now() + ENFORCE_S, self._enforce)
+        for dropped in self._spool.enforce(self.place.clock.utc_ns()):
+            log.warning("%s: %d records were given up (%s)", dropped.topic, dropped.count, dropped.reason)
+            self._announce(dropped)
+
+    def _announce(self, dropped: Dropped) -> None:
+        """A gap in the topic itself, so that everyone who reads it learns what is missing."""
+        last, _ = self._spool.producer(dropped.topic, self.place.name)
+        payload = codec.pack(_gap(dropped))
+        self._spool.append(dropped.topic, self.place.name, last + 1, [payload], self.place.clock.utc_ns(), kind=GAP)
+        self._want_sync()
+        self._serve(dropped.topic)
+
+    def _tell(self, to: str, message: Message) -> None:
+        try:
+            self.mailbox.back(to, message)
+        except Down:
+            return  # whoever comes in its place begins with a handshake
+
+
+def _gap(missing: Hole | Dropped) -> Gap:
+    """Missing records of a topic as a gap that travels north: their seq are the spool's."""
+    source = f"spool/{missing.topic}/{missing.first.epoch}"
+    first, last = missing.first.seq, missing.last.seq
+    return Gap(source, missing.reason, missing.since_ns, missing.until_ns, first, last, missing.count)
+
+
+class _Syncer:
+    """One thread that runs sync jobs, so that the spooler's own loop goes on while the disk works."""
+
+    def __init__(self) -> None:
+        self.done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake = threading.Semaphore(0)
+        self._job: SyncJob | None = None
+        self._error: SpoolError | None = None
+        self._thread = threading.Thread(target=self._loop, name="sync", daemon=True)
+        self._thread.start()
+
+    def run(self, job: SyncJob) -> None:
+        self._job = job
+        self._wake.release()
+
+    def result(self) -> SpoolError | None:
+        os.eventfd_read(self.done)
+        return self._error
+
+    def stop(self) -> None:
+        self._job = None
+        self._wake.release()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while True:
+            self._wake.acquire()
+            job = self._job
+            if job is None:
+                return
+            try:
+                job.run()
+            except SpoolError as error:
+                self._error = error
+            os.eventfd_write(self.done, 1)

@@ -1,0 +1,332 @@
+"""An uplink: what waits in the spool goes to the far end, in order, and is committed when the far end has it.
+
+    spooler ──Fetched──> batching ──> encode ──> window has room? ──> uplink.send ──> far end
+       ^                                                                                 │
+       └──────────── Commit, up to where everything is taken <── window <── taken ───────┘
+
+It holds a bounded window and never more: on a lost connection everything in it is forgotten and fetched again from the
+committed cursor. At-least-once, in order per source; each record carries its id, so the reader can tell repetitions.
+"""
+
+import logging
+import random
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors.actor import Actor, Fate, Place
+from actors.batching import Batching, Entry, Group, Limits
+from actors.delivery import Window
+from actors.routes import OUT
+from transports import catalog, codec
+from transports.backoff import Backoff
+from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
+from transports.mailbox import PeerDown, PeerUp, Timer
+from transports.messages import Commit, Fetch, Fetched, Message, NoSession
+from transports.names import SPOOLER
+from transports.payloads import OutRecord
+from transports.samples import Batch
+from transports.settings import build
+from transports.uplinks import Identity, Outgoing, Uplink
+
+log = logging.getLogger("holdfast.uplink")
+COMMIT_S = 0.02  # acknowledgements of this long are committed together
+FETCH_BYTES = 512 * 1024
+
+Position = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an uplink process is told: plain values, from its spec file."""
+
+    type: str
+    settings: Mapping[str, Any]
+    payload: str = "json"
+    batch_records: int = 1
+    batch_bytes: int = 128 * 1024
+    batch_wait_s: float = 0.0
+    window_messages: int = 64
+    window_bytes: int = 4 * 1024 * 1024
+    retry_first_s: float = 0.5
+    retry_ceiling_s: float = 20.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an uplink tells of itself."""
+
+    connected: bool = False
+    connections: int = 0
+    messages: int = 0
+    records: int = 0
+    samples: int = 0
+    refused: int = 0
+    last_error: str = ""
+    last_delivery_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A record that was fetched: where it is, what it says."""
+
+    position: Position
+    record: OutRecord
+
+
+class UplinkActor(Actor):
+    """See the module's note."""
+
+    def __init__(self, place: Place, fate: Fate, gateway: str, work: Work) -> None:
+        super().__init__(place, fate)
+        self._work, self._gateway = work, gateway
+        self._tally = Tally()
+        self._uplink: Uplink | None = None
+        self._watched: tuple[int, bool] = (-1, False)
+        self._step_timer: Timer | None = None
+        self._commit_timer: Timer | None = None
+        self._batch_timer: Timer | None = None
+        self._batching: Batching[Waiting] = Batching(Limits(work.batch_records, work.batch_bytes, work.batch_wait_s))
+        self._window: Window[Position] = Window(work.window_messages, work.window_bytes)
+        self._groups: deque[Group[Waiting]] = deque()
+        self._sizes: dict[int, tuple[int, int]] = {}  # ticket -> records, samples
+        self._ticket = self._attempts = 0
+        self._session = place.session
+        self._fetching = False
+        self._seen: Position = (0, 0)
+        self._committed: Position = (0, 0)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        path, work = f"uplink.{self.place.name}", self._work
+        self._module = catalog.load(catalog.UPLINKS, work.type, f"{path}.type")
+        self._settings = build(self._module.Settings, work.settings, path)
+        self._encode = catalog.load(catalog.PAYLOADS, work.payload, f"{path}.payload").encode
+        self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
+        self.mailbox.watch(SPOOLER)
+        self.mailbox.at(self.place.clock.now(), self._connect)
+
+    def end(self) -> None:
+        if self._uplink is not None:
+            self._uplink.close(farewell=True)
+            self._settle()
+        self._commit()
+
+    def state(self) -> Mapping[str, Any]:
+        told = {name: getattr(self._tally, name) for name in Tally.__slots__}
+        return {
+            **told,
+            "type": self._work.type,
+            "in_flight": self._window.in_flight,
+            "fetched": self._window.uncommitted,
+        }
+
+    def on_message(self, sender: str, message: Message) -> Any:
+        match message:
+            case Fetched(session=session):
+                if session == self._session:
+                    self._fetched(message)
+            case PeerUp() | NoSession():
+                self._start_over()
+            case PeerDown():
+                self._fetching = False
+            case _:
+                return NotImplemented
+        return None
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        try:
+            self._uplink = self._module.connect(self._settings, Identity(self._gateway, self.place.name))
+        except UplinkDown as down:
+            self._lost(str(down))
+            return
+        self._step()
+
+    def _step(self) -> None:
+        uplink, now = self._uplink, self.place.clock.now()
+        if uplink is None:
+            return
+        try:
+            uplink.step(now)
+            self._settle()
+            if uplink.ready() and not self._tally.connected:
+                self._connected()
+            self._send()
+            self._watch(uplink)
+        except UplinkDown as down:
+            self._lost(str(down))
+
+    def _connected(self) -> None:
+        tally = self._tally
+        tally.connected, tally.last_error = True, ""
+        tally.connections += 1
+        self._attempts = 0
+        log.info("%s is connected", self.place.name)
+        self._start_over()
+
+    def _lost(self, why: str) -> None:
+        tally = self._tally
+        if why != tally.last_error or tally.connected:
+            log.warning("%s: %s", self.place.name, why)
+        tally.connected, tally.last_error = False, why
+        self._hang_up()
+        self._forget()
+        delay_s = self._backoff.delay_s(self._attempts, random.random())
+        self._attempts += 1
+        self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
+
+    def _hang_up(self) -> None:
+        uplink, self._uplink = self._uplink, None
+        if uplink is None:
+            return
+        self._settle_from(uplink)  # what was acknowledged before the end need not be repeated
+        self._commit()
+        self.mailbox.forget(self._watched[0])
+        self._watched = -1, False
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+        uplink.close(farewell=False)
+
+    def _forget(self) -> None:
+        """Nothing is held without a connection: the spool has it all."""
+        self._session += 1  # answers to what was asked before are not for us any more
+        self._fetching = False
+        self._batching.reset()
+        self._window.reset()
+        self._groups.clear()
+        self._sizes.clear()
+        self._seen = self._committed
+
+    def _watch(self, uplink: Uplink) -> None:
+        wanted = uplink.fileno(), uplink.wants_write()
+        if wanted != self._watched:
+            self.mailbox.forget(self._watched[0])
+            if wanted[0] >= 0:
+                self.mailbox.when_readable(wanted[0], self._step, writable=wanted[1])
+            self._watched = wanted
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+        self._step_timer = self.mailbox.at(uplink.next_step(self.place.clock.now()), self._step)
+
+    # --- from the spool ----------------------------------------------------------------------------------------------
+
+    def _start_over(self) -> None:
+        """Begin a session with the spooler at the committed cursor; records that were seen already are passed over."""
+        if self._tally.connected:
+            self._fetching = self.mailbox.offer(SPOOLER, Fetch(OUT, self.place.name, self._session, 0, first=True))
+
+    def _fetch(self) -> None:
+        """Ask for more when there is room for it: at most one fetch's worth waits in memory."""
+        if self._fetching or not self._tally.connected or self._groups or not self._window.room():
+            return
+        self._fetching = self.mailbox.offer(SPOOLER, Fetch(OUT, self.place.name, self._session, FETCH_BYTES))
+
+    def _fetched(self, fetched: Fetched) -> None:
+        self._fetching = False
+        if fetched.cursor is not None:
+            self._greeted(fetched.cursor)
+        now = self.place.clock.now()
+        for place, payload in zip(fetched.records, fetched.frames, strict=True):
+            if place > self._seen:
+                self._seen = place
+                self._window.fetched(place)
+                self._take(place, payload, now)
+        self._wait_for_company()
+        self._step()
+        self._fetch()
+
+    def _greeted(self, cursor: Position) -> None:
+        if cursor < self._committed:
+            self._offer_commit()  # the last commit was lost with the spooler that it was sent to
+        self._committed = max(self._committed, cursor)
+        self._seen = max(self._seen, cursor)
+
+    def _take(self, place: Position, payload: bytes, now: float) -> None:
+        try:
+            record = OutRecord(OUT, *place, codec.unpack(payload))
+        except NotUnderstood as damaged:
+            self._set_aside([place], str(damaged))
+            return
+        entry = Entry(record.item.source, len(payload), Waiting(place, record))
+        self._groups += self._batching.add(entry, now)
+
+    def _wait_for_company(self) -> None:
+        due = self._batching.next_due()
+        if due is not None and self._batch_timer is None:
+            self._batch_timer = self.mailbox.at(due, self._company_is_due)
+
+    def _company_is_due(self) -> None:
+        self._batch_timer = None
+        self._groups += self._batching.due(self.place.clock.now())
+        self._wait_for_company()
+        self._step()
+        self._fetch()
+
+    # --- to the far end ----------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        while self._groups and self._tally.connected and self._window.room():
+            group = self._groups.popleft()
+            positions = [waiting.position for waiting in group.records]
+            payload = self._encode([w.record for w in group.records], self._gateway, self._work.batch_records > 1)
+            self._ticket += 1
+            self._window.sent(self._ticket, positions, len(payload))
+            self._sizes[self._ticket] = len(positions), sum(_samples(w.record) for w in group.records)
+            self._hand_over(Outgoing(self._ticket, {"device": str(group.key)}, payload), positions)
+
+    def _hand_over(self, message: Outgoing, positions: Sequence[Position]) -> None:
+        assert self._uplink is not None
+        try:
+            self._uplink.send(message)
+        except UplinkRefused as refused:
+            self._sizes.pop(message.ticket)
+            self._advance(self._window.taken(message.ticket))
+            self._count_refused(len(positions), f"{positions[0]}: {refused}")
+
+    def _settle(self) -> None:
+        if self._uplink is not None:
+            self._settle_from(self._uplink)
+            self._fetch()
+
+    def _settle_from(self, uplink: Uplink) -> None:
+        for ticket in uplink.taken():
+            records, samples = self._sizes.pop(ticket, (0, 0))
+            self._tally.messages += 1
+            self._tally.records += records
+            self._tally.samples += samples
+            self._tally.last_delivery_ns = self.place.clock.utc_ns()
+            self._advance(self._window.taken(ticket))
+
+    def _set_aside(self, positions: Sequence[Position], why: str) -> None:
+        self._advance(self._window.settled(positions))
+        self._count_refused(len(positions), f"{positions[0]}: {why}")
+
+    def _count_refused(self, records: int, why: str) -> None:
+        self._tally.refused += records
+        log.error("%s: %d records can never be delivered and are set aside, from %s", self.place.name, records, why)
+
+    # --- commits -----------------------------------------------------------------------------------------------------
+
+    def _advance(self, position: Position | None) -> None:
+        if position is None:
+            return
+        self._committed = position
+        if self._commit_timer is None:
+            self._commit_timer = self.mailbox.at(self.place.clock.now() + COMMIT_S, self._commit)
+
+    def _commit(self) -> None:
+        if self._commit_timer is not None:
+            self._commit_timer.cancel()
+            self._commit_timer = None
+            self._offer_commit()
+
+    def _offer_commit(self) -> None:
+        self.mailbox.offer(SPOOLER, Commit(OUT, self.place.name, self._session, self._committed))
+
+
+def _samples(record: OutRecord) -> int:
+    return record.item.samples if isinstance(record.item, Batch) else 0

@@ -1,0 +1,186 @@
+"""The command `holdfast`: run a gateway, look at it, operate it.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no gateway is running there.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from supervisors import control
+from transports.errors import AlreadyRunning, HoldfastError, NotRunning, SettingsError
+from transports.messages import Operate, Status
+
+app = typer.Typer(
+    help="An industrial gateway of supervised processes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Config = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="directory of the spool and the reports")]
+RunDir = Annotated[Path | None, typer.Option("--run-dir", help="directory of the sockets between the processes")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Name = Annotated[str, typer.Argument(help="a child's name, as `holdfast status` shows it")]
+
+
+@app.command()
+def run(config: Config, data_dir: DataDir = None, run_dir: RunDir = None) -> None:
+    """Run a gateway in the foreground; SIGTERM or Ctrl-C stops it in order."""
+    from supervisors.config import load
+    from supervisors.run import run as run_gateway
+
+    run_gateway(load(config, data_dir, run_dir))
+
+
+@app.command()
+def check(config: Config) -> None:
+    """Check a configuration and say every mistake in it, one a line; nothing is started."""
+    from supervisors.config import load
+
+    gateway = load(config)
+    for warning in gateway.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if gateway.broken:
+        raise SettingsError(*gateway.broken)
+    devices, uplinks = len(gateway.devices), len(gateway.uplinks)
+    typer.echo(f"{config}: good: gateway {gateway.name}, {devices} devices, {uplinks} uplinks")
+
+
+@app.command()
+def status(
+    run_dir: RunDir = None,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="show it again and again until Ctrl-C")] = False,
+) -> None:
+    """Show every process of a running gateway: what it does, how it is, why it is not."""
+    from supervisors import panel
+
+    where = control.find_run_dir(run_dir)
+    if watch:
+        panel.watch(lambda: control.ask(where, Status()))
+    elif as_json:
+        _print_json(control.ask(where, Status()))
+    else:
+        panel.show(control.ask(where, Status()))
+
+
+@app.command()
+def restart(name: Name, run_dir: RunDir = None) -> None:
+    """Stop a child and start it again, with a clean record."""
+    _operate("restart", name, run_dir)
+
+
+@app.command()
+def stop(name: Name, run_dir: RunDir = None) -> None:
+    """Stop a child and hold it: it stays stopped, also when the gateway restarts, until `start`."""
+    _operate("stop", name, run_dir)
+
+
+@app.command()
+def start(name: Name, run_dir: RunDir = None) -> None:
+    """Let a held, quarantined or waiting child run now."""
+    _operate("start", name, run_dir)
+
+
+@app.command()
+def tail(
+    names: Annotated[list[str] | None, typer.Argument(help="devices to follow; all when none is named")] = None,
+    run_dir: RunDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print live values as they are read, until Ctrl-C."""
+    from supervisors.tail import follow
+
+    where = control.find_run_dir(run_dir)
+    devices = [child["name"] for child in control.ask(where, Status())["children"] if child["kind"] == "device"]
+    unknown = set(names or ()) - set(devices)
+    if unknown:
+        raise HoldfastError(f"no device is called {', '.join(sorted(unknown))}; there are {', '.join(devices)}")
+    follow(where, names or devices, as_json)
+
+
+@app.command()
+def drivers(
+    name: Annotated[str | None, typer.Argument(help="one driver, with all its settings")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the device drivers, or explain one with every setting."""
+    from supervisors import manual_page
+
+    manual_page.show_drivers(name, as_json)
+
+
+@app.command()
+def probe(
+    config: Config, device: Annotated[str, typer.Argument(help="a device of it")], as_json: AsJson = False
+) -> None:
+    """Read one device once, without a gateway, and show what it says."""
+    from supervisors.config import load
+    from supervisors.probe import probe as probe_device
+
+    probe_device(load(config), device, as_json)
+
+
+@app.command()
+def init(
+    config: Annotated[Path, typer.Argument(help="the file to write")] = Path("gateway.toml"),
+    force: Annotated[bool, typer.Option("--force", help="replace an existing file")] = False,
+) -> None:
+    """Write a commented configuration to start from."""
+    from supervisors.starter import starter
+
+    if config.exists() and not force:
+        raise HoldfastError(f"{config} exists; name another file, or replace it with --force")
+    config.write_text(starter(output=config.absolute().with_suffix(".ndjson")))
+    typer.echo(f"wrote {config}; look at it, then: holdfast check {config} && holdfast run {config}")
+
+
+@app.command()
+def demo(
+    duration: Annotated[str, typer.Option("--for", help='stop by itself after this long, such as "20s"')] = "",
+) -> None:
+    """Run a whole gateway with simulated devices and a broker on this machine; nothing is needed."""
+    from supervisors.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(duration))
+
+
+def _operate(verb: str, name: str, run_dir: Path | None) -> None:
+    answer: dict[str, str] = control.ask(control.find_run_dir(run_dir), Operate(verb, name, f"uid {os.getuid()}"))
+    if "error" in answer:
+        raise HoldfastError(answer["error"])
+    typer.echo(f"{name}: {answer['result']}")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1))
+
+
+def main() -> NoReturn:
+    """The entry point: errors become one line and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except SettingsError as wrong:
+        code = _complain(wrong, 2)
+    except NotRunning as nobody:
+        code = _complain(nobody, 3)
+    except (AlreadyRunning, HoldfastError) as failed:
+        code = _complain(failed, 1)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _complain(error: HoldfastError, code: int) -> int:
+    for line in str(error).splitlines():
+        print(line, file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The operator's line to a running gateway: one question to the root's mailbox, one answer, within a deadline."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from supervisors.gateway import default_run_dir
+from transports.errors import HoldfastError, NotRunning
+from transports.messages import Message, Reply, pack, unpack
+from transports.names import ROOT, endpoint, listens, mailbox_path, owner_pid
+
+LOCK = "gateway.lock"
+TIMEOUT_S = 5.0
+ENVIRONMENT = "HOLDFAST_RUN_DIR"
+
+
+def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
+    """The root's answer. Raises NotRunning when no gateway answers there, HoldfastError with what the root refused."""
+    path = mailbox_path(run_dir, ROOT)
+    if not listens(path):
+        raise NotRunning(f"no gateway runs in {run_dir}; start it with: holdfast run CONFIG --run-dir {run_dir}")
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        with context.socket(zmq.DEALER) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.ROUTING_ID, f"operator-{os.getpid()}-{secrets.token_hex(4)}".encode())
+            socket.connect(endpoint(path))
+            socket.send_multipart(pack(question, ask=1))
+            if not socket.poll(round(timeout_s * 1000)):
+                pid = owner_pid(run_dir / LOCK)
+                raise NotRunning(f"the gateway in {run_dir} (pid {pid}) does not answer within {timeout_s:g} s")
+            reply, _ = unpack(socket.recv_multipart())
+    finally:
+        context.destroy(linger=0)
+    assert isinstance(reply, Reply)
+    if reply.error:
+        raise HoldfastError(reply.error)
+    return reply.value
+
+
+def find_run_dir(given: Path | None) -> Path:
+    """The run directory that is meant: given, from HOLDFAST_RUN_DIR, or that of the only gateway that runs here.
+
+    Raises NotRunning when there is none, or more than one to choose from.
+    """
+    if given is not None:
+        return given.absolute()
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named).absolute()
+    roots = {default_run_dir("any").parent, Path(f"/tmp/holdfast-{os.getuid()}"), Path("/run/holdfast")}
+    found = sorted({lock.parent for root in roots if root.is_dir() for lock in _locks(root) if owner_pid(lock)})
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotRunning(f"several gateways run here; choose one with --run-dir: {', '.join(map(str, found))}")
+    raise NotRunning("no gateway runs here; if it was started with --run-dir, name the same directory")
+
+
+def _locks(root: Path) -> list[Path]:
+    try:
+        return [*root.glob(LOCK), *root.glob(f"*/{LOCK}")]
+    except OSError:
+        return []

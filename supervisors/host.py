@@ -1,0 +1,146 @@
+"""Inside a child process: builds its actor, watches over it, and makes every failure an exit with a report.
+
+The only room of this package that imports actors. Exit codes: 0 asked to stop, 1 an exception (its traceback is in
+`run_dir/NAME.crash`). Whatever the process prints, its Python stacks on SIGABRT or SIGSEGV included, goes to
+`logs/NAME.log` of the data directory.
+"""
+
+import faulthandler
+import logging
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import zmq
+from pykka import ActorRef
+
+from actors.actor import Fate, Place
+from transports.clock import MachineClock
+
+LOG_BYTES = 512 * 1024  # a child's log file; the one before it is kept as NAME.log.1
+LINGER_MS = 300  # how long last messages may take to leave
+
+Builder = Callable[[Place, Fate, "Home"], "ActorRef[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What is written in a child's spec file: its kind and settings, and the house rules."""
+
+    kind: str
+    table: Mapping[str, Any]
+    gateway: str
+    data_dir: str
+    heartbeat_s: float
+    last_end: str
+    log_level: str = "INFO"
+
+
+def write_home(run_dir: Path, name: str, home: Home) -> None:
+    """Put a child's spec where its next incarnation finds it."""
+    path = run_dir / f"{name}.spec"
+    fresh = path.with_suffix(".spec.new")
+    fields = {field: getattr(home, field) for field in Home.__slots__}
+    fresh.write_bytes(msgpack.packb(fields))
+    fresh.rename(path)
+
+
+def crash_path(run_dir: Path, name: str) -> Path:
+    """Where a child leaves the traceback it died of, for the root to collect."""
+    return run_dir / f"{name}.crash"
+
+
+def log_path(data_dir: Path, name: str) -> Path:
+    """The file with everything a child said."""
+    return data_dir / "logs" / f"{name}.log"
+
+
+def main(run_dir: Path, name: str, token: int, root: int) -> None:
+    """Be the child `name` until the end; never returns."""
+    os.setpgid(0, 0)
+    try:
+        home = Home(**msgpack.unpackb((run_dir / f"{name}.spec").read_bytes()))
+        _speak(Path(home.data_dir), name, home.log_level)
+        error = _live(home, _place(home, run_dir, name, token))
+    except Exception as failure:  # noqa: BLE001  the host's last line: it becomes an exit code and a report
+        error = failure
+    if error is not None:
+        text = "".join(traceback.format_exception(error))
+        crash_path(run_dir, name).write_text(text)
+        os.write(2, text.encode())
+    logging.shutdown()
+    os._exit(0 if error is None else 1)
+
+
+def _live(home: Home, place: Place) -> BaseException | None:
+    """Run the actor to its end; what it died of, or None when it was asked to stop."""
+    fate = Fate()
+    reference = KINDS[home.kind](place, fate, home)
+    signal.signal(signal.SIGTERM, lambda *_: reference.stop(block=False))
+    fate.over.wait()
+    place.context.destroy(linger=LINGER_MS)
+    return fate.error
+
+
+def _place(home: Home, run_dir: Path, name: str, token: int) -> Place:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    return Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, home.last_end)
+
+
+def _speak(data_dir: Path, name: str, level: str) -> None:
+    """Everything this process prints goes to its log file; warnings also to the gateway's own output."""
+    path = log_path(data_dir, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.rename(path.with_suffix(".log.1"))
+    console = os.fdopen(os.dup(2), "w", buffering=1)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    faulthandler.enable(2)
+    form = logging.Formatter(f"%(asctime)s %(levelname)s {name}: %(message)s")
+    for stream, threshold in ((os.fdopen(2, "w", buffering=1, closefd=False), level), (console, "WARNING")):
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(form)
+        handler.setLevel(threshold)
+        logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(level)
+
+
+def _device(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.device import Device, Work
+
+    return Device.start(place, fate, Work(**home.table))
+
+
+def _spooler(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.spooler import Spooler, Work
+
+    return Spooler.start(place, fate, Work(**home.table))
+
+
+def _aggregator(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.aggregator import Aggregator, Work
+
+    return Aggregator.start(place, fate, Work(**home.table))
+
+
+def _uplink(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.uplink import UplinkActor, Work
+
+    return UplinkActor.start(place, fate, home.gateway, Work(**home.table))
+
+
+KINDS: Mapping[str, Builder] = {
+    "device": _device,
+    "spooler": _spooler,
+    "aggregator": _aggregator,
+    "uplink": _uplink,
+}

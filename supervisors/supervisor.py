@@ -1,0 +1,370 @@
+"""The root's one loop: it tells the plan what happened and carries out what the plan orders.
+
+    pidfds, zygote, mailbox, signals, timers ──what happened──> plan (pure) ──orders──> zygote, signals
+
+It owns no decision but one: when the last sign of life is too old. Every restart is a fork request of a few bytes; the
+loop never waits for one child.
+"""
+
+import os
+import random
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from supervisors import crashes, plan
+from supervisors.crashes import Crash
+from supervisors.events import ChildDied, ChildHung, ChildReady, ChildStopped, Operated, ZygoteDied, say
+from supervisors.held import Held
+from supervisors.host import Home, crash_path, log_path, write_home
+from supervisors.plan import Kill, Order, Phase, Start, Step, Stop, Tree
+from supervisors.process import Born, Process, Zygote, end_strangers, start_zygote, watched
+from supervisors.spec import Budget, ChildSpec
+from transports.clock import Clock
+from transports.mailbox import Call, Letter, Mailbox
+from transports.messages import Beat, Message, Operate, Ready, Status
+from transports.settings import nearest
+
+LOOK_S = 0.25  # how often signs of life are looked over
+ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the root needs to know beside the children: where it is and what it is called."""
+
+    gateway: str
+    run_dir: Path
+    data_dir: Path
+    heartbeat_s: float = 1.0
+    log_level: str = "INFO"
+    preload: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Life:
+    """The running process of a child, and what it last told of itself."""
+
+    token: int
+    process: Process
+    started: float
+    last_beat: float
+    ready: bool = False
+    progress: int = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Supervisor:
+    """Keeps the children of one gateway alive until it is told to end."""
+
+    def __init__(
+        self, house: House, specs: Sequence[ChildSpec], budget: Budget, clock: Clock, mailbox: Mailbox
+    ) -> None:
+        self._house, self._clock, self._mailbox = house, clock, mailbox
+        self._held = Held(house.data_dir / "held.json")
+        self._specs = {spec.name: spec for spec in specs}
+        self._tree = plan.planted(specs, budget, self._held.names, clock.now())
+        self._lives: dict[str, Life] = {}
+        self._asked: dict[int, str] = {}  # token -> name: to be made by the zygote, no answer yet
+        self._unsent: deque[int] = deque()  # those of them that it has not been told of
+        self._last_end: dict[str, str] = {}
+        self._zygote: Zygote | None = None
+        self._zygote_ready = False
+        self._zygote_deadline = inf
+        self._started = clock.now()
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Start everything and keep it; returns when all have ended after `end`."""
+        self._new_zygote()
+        self._look()
+        while not self._tree.over:
+            envelope = self._mailbox.get()
+            if envelope.reply_to is None:
+                self._handle(envelope.message)
+            else:
+                envelope.reply_to.set(self._handle(envelope.message))
+        self._farewell()
+
+    def end(self) -> None:
+        """Stop all children in reverse order; a second call kills them."""
+        if self._tree.ending:
+            for life in self._lives.values():
+                life.process.send(signal.SIGKILL)
+            return
+        self._decide(plan.asked_shutdown(self._tree, self._clock.now()))
+
+    def _handle(self, what: Any) -> Any:
+        match what:
+            case Call():
+                return what.what()
+            case Letter(sender=name, message=message):
+                return self._heard(name, message)
+        return None
+
+    def _heard(self, name: str, message: Message) -> Any:
+        match message:
+            case Beat():
+                self._beat(name, message)
+            case Ready():
+                self._ready(name, message)
+            case Status():
+                return self.status()
+            case Operate():
+                return self._operate(message)
+        return None
+
+    # --- deciding and acting -----------------------------------------------------------------------------------------
+
+    def _decide(self, step: Step) -> None:
+        self._tree, orders = step
+        for order in orders:
+            self._carry_out(order)
+
+    def _carry_out(self, order: Order) -> None:
+        match order:
+            case Start(name, token):
+                self._start(name, token)
+            case Stop(name, token):
+                self._signal(name, token, signal.SIGTERM)
+            case Kill(name, token, stacks):
+                self._signal(name, token, signal.SIGABRT if stacks else signal.SIGKILL)
+
+    def _start(self, name: str, token: int) -> None:
+        spec, house = self._specs[name], self._house
+        last_end = self._last_end.get(name, "")
+        home = Home(
+            spec.kind, spec.table, house.gateway, str(house.data_dir), house.heartbeat_s, last_end, house.log_level
+        )
+        write_home(house.run_dir, name, home)
+        self._asked[token] = name
+        self._unsent.append(token)
+        self._request()
+
+    def _request(self) -> None:
+        """Pass on requests until the zygote's queue is full; its next answer makes room."""
+        while self._unsent and self._zygote_ready and self._zygote is not None:
+            token = self._unsent[0]
+            if token in self._asked and not self._zygote.ask(token, self._asked[token]):
+                return
+            self._unsent.popleft()
+
+    def _signal(self, name: str, token: int, number: int) -> None:
+        life = self._lives.get(name)
+        if life is not None and life.token == token:
+            if number == signal.SIGABRT:
+                say(ChildHung(name, life.process.pid))
+            life.process.send(number)
+        elif number != signal.SIGABRT and self._asked.pop(token, None) is not None:
+            self._gone(name, token, "ended before it had a process", normal=True)  # its late birth is a stranger's
+
+    def _gone(self, name: str, token: int, how: str, normal: bool) -> None:
+        now = self._clock.now()
+        before = self._tree.children[name]
+        self._last_end[name] = before.reason if before.phase is Phase.DYING else how
+        self._decide(plan.died(self._tree, name, token, how, normal, now, random.random()))
+        self._report(name, before, how, now)
+
+    def _report(self, name: str, before: plan.Child, how: str, now: float) -> None:
+        life, child = self._lives.pop(name, None), self._tree.children[name]
+        pid = life.process.pid if life else 0
+        trace = crashes.collected(crash_path(self._house.run_dir, name))
+        if before.phase is Phase.STOPPING or child.phase is Phase.ENDED:
+            say(ChildStopped(name, how))
+            return
+        next_in_s = max(0.0, child.due - now) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else 0.0
+        say(ChildDied(name, pid, _last_line(trace) or child.reason or how, next_in_s, child.on_probation))
+        crashes.write(
+            self._house.data_dir / "crashes",
+            Crash(
+                name=name,
+                pid=pid,
+                how=self._last_end[name],
+                traceback=trace,
+                log=crashes.last_lines(log_path(self._house.data_dir, name)),
+                beat_age_s=now - life.last_beat if life else None,
+                restart=child.restarts,
+                next_in_s=next_in_s,
+                quarantined=child.on_probation,
+                state=life.state if life else {},
+            ),
+            self._clock.utc_ns(),
+        )
+
+    # --- what children say -------------------------------------------------------------------------------------------
+
+    def _ready(self, name: str, ready: Ready) -> None:
+        if ready.token in self._asked:
+            self._answered()  # the child was quicker than the zygote's news of it
+        life = self._lives.get(name)
+        if life is None or life.token != ready.token:
+            return
+        now = self._clock.now()
+        life.ready, life.last_beat = True, now
+        say(ChildReady(name, ready.pid, now - self._tree.children[name].since))
+        self._decide(plan.became_ready(self._tree, name, ready.token, now))
+
+    def _beat(self, name: str, beat: Beat) -> None:
+        life = self._lives.get(name)
+        if life is not None and life.token == beat.token:
+            life.last_beat, life.progress, life.state = self._clock.now(), beat.progress, beat.state
+
+    def _look(self) -> None:
+        """Look over the signs of life and let the plan know that time has passed; then again a little later."""
+        now = self._clock.now()
+        self._decide(plan.passed(self._tree, now))
+        for name, life in list(self._lives.items()):
+            if life.ready and now - life.last_beat > self._specs[name].hang_after_s:
+                self._decide(plan.hung(self._tree, name, life.token, now))
+        if now > self._zygote_deadline and self._zygote is not None:
+            self._zygote.process.send(signal.SIGKILL)
+        self._mailbox.at(min(now + LOOK_S, max(now, plan.next_due(self._tree))), self._look)
+
+    # --- the zygote --------------------------------------------------------------------------------------------------
+
+    def _new_zygote(self) -> None:
+        self._zygote = zygote = start_zygote(self._house.run_dir, self._house.preload)
+        self._zygote_ready, self._zygote_deadline = False, self._clock.now() + ZYGOTE_WITHIN_S
+        self._mailbox.when_readable(zygote.fileno(), self._answered)
+        self._mailbox.when_readable(zygote.process.pidfd, self._zygote_died)
+
+    def _answered(self) -> None:
+        zygote = self._zygote
+        for born in zygote.answers() if zygote is not None else ():
+            if born.token == 0:
+                self._zygote_ready, self._zygote_deadline = True, inf
+                self._unsent = deque(self._asked)
+            else:
+                self._born(born)
+        self._request()
+
+    def _born(self, born: Born) -> None:
+        name = self._asked.pop(born.token, None)
+        if name is None:
+            self._end_strangers()
+            return
+        if born.pid == 0:
+            self._gone(name, born.token, born.error, normal=False)
+            return
+        process = watched(born.pid)
+        now = self._clock.now()
+        self._lives[name] = Life(born.token, process, now, now)
+        self._mailbox.when_readable(process.pidfd, lambda: self._ended(name, born.token, process))
+        child = self._tree.children[name]
+        if child.phase is Phase.STOPPING:  # it was told to stop before it had a pid
+            process.send(signal.SIGTERM)
+
+    def _ended(self, name: str, token: int, process: Process) -> None:
+        self._mailbox.forget(process.pidfd)
+        end = process.reap()
+        self._gone(name, token, str(end), end.normal)
+
+    def _zygote_died(self) -> None:
+        zygote = self._zygote
+        if zygote is None:
+            return
+        self._answered()  # what it said before it died still counts
+        self._mailbox.forget(zygote.process.pidfd)
+        self._mailbox.forget(zygote.fileno())
+        how = zygote.process.reap()
+        zygote.close()
+        self._zygote = None
+        if self._tree.over:
+            return
+        say(ZygoteDied(str(how)))
+        self._end_strangers()
+        self._new_zygote()
+
+    def _end_strangers(self) -> None:
+        known = {life.process.pid for life in self._lives.values()}
+        if self._zygote is not None:
+            known.add(self._zygote.process.pid)
+        end_strangers(known)
+
+    def _farewell(self) -> None:
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            self._mailbox.forget(zygote.process.pidfd)
+            self._mailbox.forget(zygote.fileno())
+            zygote.process.send(signal.SIGKILL)
+            zygote.process.reap()
+            zygote.close()
+        self._end_strangers()
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    def _operate(self, wish: Operate) -> dict[str, str]:
+        now = self._clock.now()
+        if wish.verb == "shutdown":
+            self._mailbox.at(now, self.end)
+            result = "under way"
+        elif wish.verb not in _VERBS:
+            return {"error": f"unknown verb {wish.verb!r}; {nearest(wish.verb, list(_VERBS))}"}
+        elif wish.name not in self._tree.children:
+            result = f"unknown name {wish.name!r}; {nearest(wish.name, list(self._tree.children))}"
+            return {"error": result}
+        elif self._tree.children[wish.name].phase is Phase.BROKEN:
+            return {"error": f"{wish.name} cannot be built: {self._tree.children[wish.name].reason}"}
+        else:
+            result = self._carry_wish(wish, _VERBS[wish.verb], now)
+        say(Operated(wish.who, wish.verb, wish.name, result))
+        return {"result": result}
+
+    def _carry_wish(self, wish: Operate, verb: Callable[[Tree, str, float], Step], now: float) -> str:
+        if wish.verb == "stop":
+            self._held.add(wish.name)
+        else:
+            self._held.remove(wish.name)
+        self._decide(verb(self._tree, wish.name, now))
+        return f"{self._tree.children[wish.name].phase}"
+
+    def status(self) -> dict[str, Any]:
+        """The tree as plain data, in start order."""
+        now = self._clock.now()
+        zygote = self._zygote.process.pid if self._zygote is not None else 0
+        return {
+            "gateway": self._house.gateway,
+            "pid": os.getpid(),
+            "uptime_s": round(now - self._started, 3),
+            "zygote": {"pid": zygote, "ready": self._zygote_ready},
+            "ending": self._tree.ending,
+            "children": [self._status_of(name, child, now) for name, child in self._tree.children.items()],
+        }
+
+    def _status_of(self, name: str, child: plan.Child, now: float) -> dict[str, Any]:
+        life = self._lives.get(name)
+        next_in_s = round(max(0.0, child.due - now), 3) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else None
+        return {
+            "name": name,
+            "kind": child.spec.kind,
+            "phase": str(child.phase),
+            "pid": life.process.pid if life else None,
+            "token": child.token,
+            "for_s": round(now - child.since, 3),
+            "restarts": child.restarts,
+            "restarts_in_period": len([t for t in child.recent if now - t <= self._tree.budget.period_s]),
+            "on_probation": child.on_probation,
+            "reason": child.reason,
+            "last_end": self._last_end.get(name, ""),
+            "next_in_s": next_in_s,
+            "beat_age_s": round(now - life.last_beat, 3) if life and life.ready else None,
+            "progress": life.progress if life else 0,
+            "state": dict(life.state) if life else {},
+        }
+
+
+_VERBS: Mapping[str, Callable[[Tree, str, float], Step]] = {
+    "restart": plan.asked_restart,
+    "stop": plan.asked_stop,
+    "start": plan.asked_start,
+}
+
+
+def _last_line(trace: str) -> str:
+    lines = trace.strip().splitlines()
+    return lines[-1].strip() if lines else ""

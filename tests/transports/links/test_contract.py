@@ -1,0 +1,228 @@
+"""What every driver keeps, whoever wrote it: the contract of transports/links, over every driver there is.
+
+A new driver needs one entry in WORKS; where it makes a connection, one in NOTHING_THERE.
+"""
+
+import ast
+import dataclasses
+import inspect
+import os
+import socket
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.peers.processes import start_modbus_server
+from transports.catalog import LINKS, load, names
+from transports.errors import LinkDown, LinkRefused, MissingExtra
+from transports.links import Link
+from transports.samples import Batch, Scan, batch_of
+from transports.settings import build, fields_of
+
+Table = Mapping[str, Any]
+ROOT = Path(__file__).parents[3]
+DRIVERS = names(LINKS)
+
+
+@contextmanager
+def alone(table: Table) -> Iterator[Table]:
+    """A device that needs no far end."""
+    yield table
+
+
+@contextmanager
+def modbus_device() -> Iterator[Table]:
+    with start_modbus_server() as server:
+        yield {"host": "127.0.0.1", "port": server.port, "tags": {"speed": {"address": 10}}}
+
+
+@contextmanager
+def serial_device() -> Iterator[Table]:
+    """A device behind a pseudo-terminal that answers one request."""
+    master, slave = os.openpty()
+    answering = threading.Thread(target=lambda: os.read(master, 1) and os.write(master, b"T=23.5\n"), daemon=True)
+    answering.start()
+    try:
+        yield {"port": os.ttyname(slave), "pattern": r"T=(?P<temp>\S+)", "request": "?", "timeout": "10s"}
+    finally:
+        os.write(slave, b"?")  # ends the thread when nobody has asked
+        answering.join()
+        os.close(master)
+        os.close(slave)
+
+
+def no_modbus_device() -> Table:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return {"host": "127.0.0.1", "port": port, "tags": {"speed": {"address": 10}}}
+
+
+# The least that a driver needs in its table, and the far end to go with it.
+WORKS: Mapping[str, Callable[[], Any]] = {
+    "host": lambda: alone({}),
+    "modbus": modbus_device,
+    "serial": serial_device,
+    "sim": lambda: alone({"tags": {"a": {"wave": "sine"}}}),
+}
+# Settings for which there is no device. A driver without a connection has None.
+NOTHING_THERE: Mapping[str, Callable[[], Table] | None] = {
+    "host": None,
+    "modbus": no_modbus_device,
+    "serial": lambda: {"port": "/dev/no-such-port", "pattern": "(?P<a>.)"},
+    "sim": None,
+}
+
+
+def driver(name: str) -> ModuleType:
+    try:
+        return load(LINKS, name, "device.x.driver")
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
+
+
+def entry(table: Mapping[str, Any], name: str) -> Any:
+    if name not in table:
+        pytest.fail(f"add {name} to the table in {Path(__file__).name}")
+    return table[name]
+
+
+@contextmanager
+def connected(name: str) -> Iterator[Link]:
+    """An open link of the driver to its least device."""
+    module = driver(name)
+    with entry(WORKS, name)() as table:
+        link: Link = module.connect(build(module.Settings, table, "device.x"))
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+def source(name: str) -> ast.Module:
+    return ast.parse(inspect.getsource(driver(name)))
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_driver_says_in_its_first_line_what_it_reads(name: str) -> None:
+    first, *_ = (driver(name).__doc__ or "").splitlines() or [""]
+    assert len(first) > 10
+    assert first.endswith(".")
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_settings_are_a_frozen_dataclass_and_every_one_is_explained(name: str) -> None:
+    settings: Any = driver(name).Settings
+    assert [note.key for note in fields_of(settings) if not note.help] == []
+    assert dataclasses.is_dataclass(settings)
+    assert getattr(settings, "__dataclass_params__").frozen  # noqa: B009  typeshed does not know it
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_connect_takes_the_settings_and_nothing_else(name: str) -> None:
+    assert len(inspect.signature(driver(name).connect).parameters) == 1
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_driver_has_no_sleep_no_thread_and_no_loop_for_ever(name: str) -> None:
+    assert list(own_time(source(name))) == []
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_an_extra_is_one_that_can_be_installed(name: str) -> None:
+    extra = getattr(driver(name), "EXTRA", None)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extra is None or extra in extras
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_link_announces_tags_of_different_names(name: str) -> None:
+    with connected(name) as link:
+        assert isinstance(link, Link)
+        assert link.tags
+        assert len({tag.name for tag in link.tags}) == len(link.tags)
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_what_is_read_are_values_of_the_announced_tags(name: str) -> None:
+    with connected(name) as link:
+        read = link.read()
+        if not isinstance(read, Batch):
+            assert read
+            assert all(isinstance(scan, Scan) and set(scan.tags) <= set(link.tags) for scan in read)
+            read = batch_of("x", 0, read)
+        assert read.samples > 0
+        assert set(read.tags) <= set(link.tags)
+        assert len(list(read.rows())) == len(read.times_ns)
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_tag_that_is_not_there_cannot_be_written(name: str) -> None:
+    with connected(name) as link, pytest.raises(LinkRefused, match="no-such-tag"):
+        link.write("no-such-tag", 1.0)
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_closing_twice_is_fine(name: str) -> None:
+    with connected(name) as link:
+        link.close()
+        link.close()
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_connecting_to_nothing_is_link_down(name: str) -> None:
+    nowhere = entry(NOTHING_THERE, name)
+    if nowhere is None:
+        return
+    module = driver(name)
+    with pytest.raises(LinkDown, match=r"\w+ \w+"):
+        module.connect(build(module.Settings, nowhere(), "device.x"))
+
+
+def own_time(tree: ast.AST) -> Iterator[str]:
+    """Each place where a driver would wait, repeat or run on its own, as `line: what`.
+
+    When to read and how long to wait is the device actor's to decide (transports/links).
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.While(test=ast.Constant(value=truth)) if truth:
+                yield f"{node.lineno}: a loop for ever"
+            case ast.Import(names=modules):
+                yield from (f"{node.lineno}: {each.name}" for each in modules if _is_own_time(each.name))
+            case ast.ImportFrom(module=str(module), names=objects):
+                named = (f"{module}.{each.name}" for each in objects)
+                yield from (f"{node.lineno}: {name}" for name in named if _is_own_time(name))
+            case ast.Attribute(value=ast.Name(id="time"), attr="sleep"):
+                yield f"{node.lineno}: time.sleep"
+
+
+def _is_own_time(name: str) -> bool:
+    return name.split(".")[0] in ("threading", "multiprocessing", "concurrent", "_thread") or name == "time.sleep"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("while True:\n  pass", "1: a loop for ever"),
+        ("while 1: pass", "1: a loop for ever"),
+        ("import threading as t", "1: threading"),
+        ("from concurrent.futures import ThreadPoolExecutor", "1: concurrent.futures.ThreadPoolExecutor"),
+        ("from time import sleep", "1: time.sleep"),
+        ("import time\ntime.sleep(1)", "2: time.sleep"),
+        ("import time\nwhile left() > 0:\n  time.time_ns()", None),
+    ],
+)
+def test_the_contract_sees_a_driver_that_keeps_its_own_time(text: str, found: str | None) -> None:
+    assert list(own_time(ast.parse(text))) == ([found] if found else [])
+
+
+def test_a_driver_without_an_entry_is_told_where_it_belongs() -> None:
+    with pytest.raises(pytest.fail.Exception, match="add newcomer to the table"):
+        entry(WORKS, "newcomer")

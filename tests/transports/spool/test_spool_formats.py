@@ -1,0 +1,82 @@
+"""Bytes on disk: what is packed is read back, and nothing else is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transports.errors import NotUnderstood
+from transports.spool.record import Entry, find, pack, parse
+from transports.spool.segment import parse_name
+from transports.spool.state import Cursor, State, pack_commit, pack_state, unpack_commit, unpack_state
+from transports.spool.terms import Commit, Kind, Position
+
+U64 = st.integers(0, 2**64 - 1)
+I64 = st.integers(-(2**63), 2**63 - 1)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+RECORDS = st.tuples(st.sampled_from(Kind), st.binary(max_size=200), U64, I64, st.integers(0, 1), NAMES, U64)
+POSITIONS = st.builds(Position, U64, U64)
+
+
+def packed(record: tuple, seed: int) -> bytes:
+    kind, payload, seq, time_ns, flags, name, pseq = record
+    return b"".join(pack(seed, kind, payload, seq, time_ns, flags, name.encode(), pseq))
+
+
+def entry(record: tuple, seed: int) -> Entry:
+    kind, payload, seq, time_ns, flags, name, pseq = record
+    return Entry(kind, flags, name, pseq, seq, time_ns, payload, len(packed(record, seed)))
+
+
+@given(st.lists(RECORDS, max_size=8), st.integers(1, 2**32 - 1))
+def test_records_are_read_back_as_they_were_packed(records: list[tuple], seed: int) -> None:
+    block = b"".join(packed(record, seed) for record in records)
+    assert parse(block, 0, seed) == ([entry(record, seed) for record in records], len(block))
+
+
+@given(RECORDS, st.integers(1, 2**32 - 1), st.data())
+def test_a_changed_bit_is_never_read_as_a_record(record: tuple, seed: int, data: st.DataObject) -> None:
+    block = bytearray(packed(record, seed))
+    bit = data.draw(st.integers(0, len(block) * 8 - 1))
+    block[bit // 8] ^= 1 << bit % 8
+    assert parse(bytes(block), 0, seed) == ([], 0)
+
+
+@given(RECORDS, RECORDS, st.integers(1, 2**32 - 2))
+def test_reading_finds_back_behind_garbage_that_holds_a_record_of_elsewhere(a: tuple, b: tuple, seed: int) -> None:
+    garbage = b"\xf5\xc1HR garbage " + packed(a, seed + 1) + b"\xf5\xc1"
+    assert find(garbage + packed(b, seed), 0, seed) == len(garbage)
+
+
+@given(
+    st.builds(
+        State,
+        st.dictionaries(NAMES, st.tuples(U64, I64), max_size=4),
+        st.dictionaries(st.tuples(NAMES, NAMES), st.builds(Cursor, POSITIONS, U64, st.binary(max_size=30)), max_size=4),
+        POSITIONS,
+        I64,
+    )
+)
+def test_a_snapshot_is_read_back_as_it_was_packed(state: State) -> None:
+    assert unpack_state(pack_state(state)) == state
+
+
+@given(NAMES, NAMES, POSITIONS, st.binary(max_size=50), U64)
+def test_a_commit_is_read_back_as_it_was_packed(
+    topic: str, consumer: str, position: Position, state: bytes, revision: int
+) -> None:
+    commit = Commit(topic, consumer, position, state)
+    assert unpack_commit(pack_commit(commit, revision)) == ((topic, consumer), Cursor(position, revision, state))
+
+
+@given(st.binary(max_size=60))
+def test_other_bytes_are_refused_as_a_snapshot_and_as_a_commit(payload: bytes) -> None:
+    for unpack in (unpack_state, unpack_commit):
+        with pytest.raises(NotUnderstood):
+            unpack(payload)
+
+
+def test_only_segments_are_taken_for_segments() -> None:
+    assert parse_name("0000000007-00000000000000000042.seg") == (7, 42, None)
+    assert parse_name("0000000007-00000000000000000042-00000000000000000050.seg") == (7, 42, 50)
+    for other in ("0000000007-00000000000000000042.seg.new", "7-42.seg", "lost+found", ""):
+        assert parse_name(other) is None

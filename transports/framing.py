@@ -1,0 +1,127 @@
+"""Framing: bytes in, frames out, for any stream that has no frames of its own (serial lines, TCP).
+
+    class            a frame is                          example
+    Delimited        what lies before a delimiter        b"23.5\\r\\n"  -> b"23.5"
+    FixedSize        every `size` bytes                  b"\\x01\\x02"  -> b"\\x01\\x02"
+    Enclosed         what lies between start and end     b"\\x0223.5\\x03" -> b"23.5"
+
+A new framing (length prefix, SLIP, a gap of silence) is one more class here that keeps the promises of `Framer`:
+- pure: no clock, no I/O; any split of a stream into chunks gives the same frames and the same `lost`;
+- bounded: it never holds more than `max_frame_bytes` and a delimiter beyond the chunk that it is being fed;
+- a frame that is too long is thrown away up to the next delimiter, and counted: it cannot hide what follows it.
+"""
+
+import re
+from typing import Protocol
+
+
+class Framer(Protocol):
+    """Frames gathered from chunks of a stream; `lost` counts those thrown away since the framer was made."""
+
+    lost: int
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The frames that this chunk completed, oldest first, without delimiters; an empty frame is `b""`."""
+        ...
+
+    def reset(self) -> None:
+        """Forget a frame that has begun: what follows is a new conversation."""
+        ...
+
+
+class FixedSize:
+    """Frames of `size` bytes, side by side. A byte lost on the way shifts all that follow until `reset`."""
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError("a frame has at least one byte")
+        self.lost = 0
+        self._size, self._held = size, bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        self._held += chunk
+        whole = len(self._held) - len(self._held) % self._size
+        frames = [bytes(self._held[at : at + self._size]) for at in range(0, whole, self._size)]
+        del self._held[:whole]
+        return frames
+
+    def reset(self) -> None:
+        self._held.clear()
+
+
+class _Marked:
+    """Frames that end at a mark in the stream; some marks also begin one.
+
+    `_held` begins after the last mark. No mark lies wholly before `_looked`, so no byte is searched twice.
+    """
+
+    def __init__(self, begins: bytes, ends: bytes, max_frame_bytes: int) -> None:
+        if not ends:
+            raise ValueError("what ends a frame has at least one byte")
+        self.lost = 0
+        self._begins, self._max_bytes = begins, max_frame_bytes
+        self._marks = re.compile(b"|".join(re.escape(mark) for mark in (begins, ends) if mark))
+        self._tail = max(len(begins), len(ends)) - 1  # so many bytes may be the beginning of a mark
+        self._held = bytearray()
+        self.reset()
+
+    def reset(self) -> None:
+        self._held.clear()
+        self._looked = 0
+        self._inside = not self._begins
+        self._too_long = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        self._held += chunk
+        frames: list[bytes] = []
+        begin = 0
+        while mark := self._marks.search(self._held, max(begin, self._looked)):
+            opens = bool(self._begins) and mark[0] == self._begins
+            if self._inside:
+                frames += self._ended(begin, mark.start(), torn=opens)
+            self._inside = opens or not self._begins
+            self._too_long = False
+            begin = mark.end()
+        del self._held[:begin]
+        self._bound()
+        return frames
+
+    def _ended(self, begin: int, end: int, torn: bool) -> list[bytes]:
+        """The frame held from `begin` to `end`, unless it is too long or was cut short by the start of another."""
+        if self._too_long:
+            return []  # counted when it grew too long
+        if end - begin > self._max_bytes or (torn and end > begin):
+            self.lost += 1
+            return []
+        return [] if torn else [bytes(self._held[begin:end])]
+
+    def _bound(self) -> None:
+        """Of a frame that can only be too long, and of noise between frames, keep what may begin a mark."""
+        grown = self._inside and not self._too_long and len(self._held) > self._max_bytes + self._tail
+        if grown:
+            self.lost += 1
+            self._too_long = True
+        if self._too_long or not self._inside:
+            del self._held[: max(0, len(self._held) - self._tail)]
+        self._looked = max(0, len(self._held) - self._tail)
+
+
+class Delimited(_Marked):
+    """Frames that end with `delimiter`, any byte string."""
+
+    def __init__(self, delimiter: bytes, max_frame_bytes: int) -> None:
+        super().__init__(b"", delimiter, max_frame_bytes)
+
+
+class Enclosed(_Marked):
+    """Frames between `start` and `end`, such as STX and ETX; what lies outside is noise and passes uncounted.
+
+    A start inside a frame begins it anew: the end of the one before was lost on the way, and that one is counted.
+    So `start` may not occur in what a frame says. ValueError when one mark is part of the other: which of the two a
+    stream shows could then depend on where a chunk ends.
+    """
+
+    def __init__(self, start: bytes, end: bytes, max_frame_bytes: int) -> None:
+        if not start or start in end or end in start:
+            raise ValueError("start and end must be two different marks, neither of them part of the other")
+        super().__init__(start, end, max_frame_bytes)

@@ -1,0 +1,182 @@
+"""Everything that actors say to each other: frozen dataclasses, packed by position.
+
+On the wire a message is one msgpack frame `[name, ask id, field, ...]`, followed by its `frames` as ZeroMQ frames of
+their own, so that payloads are never copied into another packing. Add fields at the end and give them defaults: a
+shorter message of an older process is then still understood.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import msgpack
+
+from transports.errors import NotUnderstood
+
+Place = tuple[int, int]  # (epoch, seq) in a topic
+
+
+class Message:
+    """The base of all messages; a class with a `frames` field carries payloads in it."""
+
+    registry: ClassVar[dict[str, "type[Message]"]] = {}
+    slots_in_order: ClassVar[tuple[str, ...]] = ()
+
+
+M = TypeVar("M", bound=type[Message])
+
+
+@dataclass_transform(frozen_default=True)
+def message(cls: M) -> M:
+    """Make a frozen dataclass one that can travel."""
+    made: Any = dataclass(frozen=True, slots=True)(cls)
+    made.slots_in_order = tuple(field.name for field in fields(made) if field.name != "frames")
+    Message.registry[made.__name__] = made
+    return made  # type: ignore[no-any-return]
+
+
+# --- child to root, and root to child -------------------------------------------------------------------------------
+
+
+@message
+class Ready(Message):
+    """The child `pid`, started under `token`, has a mailbox and does its work."""
+
+    token: int
+    pid: int
+
+
+@message
+class Beat(Message):
+    """A sign of life from the actor's own loop: `progress` counts what it has handled, `state` is what it tells
+    of itself (plain values, shown by `holdfast status`)."""
+
+    token: int
+    progress: int
+    state: Mapping[str, Any]
+
+
+# --- the spool's three verbs and their answers ----------------------------------------------------------------------
+
+
+@message
+class Append(Message):
+    """Keep these records: numbered `pseq`, `pseq + 1`, ... by `producer`, in one transaction with the `commit`.
+
+    Without frames and with `pseq` 0 it is the handshake that opens a session: the answer tells the last number that
+    is kept. An append of another session than the last opened one is not taken (it comes from a dead process).
+    `commit` is (topic, consumer, epoch, seq, state) or None.
+    """
+
+    topic: str
+    producer: str
+    session: int
+    pseq: int
+    gaps: bool = False
+    commit: tuple[str, str, int, int, bytes] | None = None
+    frames: Sequence[bytes] = ()
+
+
+@message
+class Appended(Message):
+    """Everything of `producer` up to `pseq` is durable. `time_ns` is when its last record was written (UTC)."""
+
+    topic: str
+    producer: str
+    session: int
+    pseq: int
+    time_ns: int = 0
+
+
+@message
+class NoSession(Message):
+    """The spooler was restarted, or a newer process owns the name: open a session first."""
+
+    topic: str
+    producer: str
+    session: int
+
+
+@message
+class Fetch(Message):
+    """Hand out what comes next for `consumer`, waiting for it if need be.
+
+    `first` starts over at the committed cursor and brings the state that was committed with it. `durable` leaves out
+    what a power cut could still take back.
+    """
+
+    topic: str
+    consumer: str
+    session: int
+    max_bytes: int
+    first: bool = False
+    durable: bool = False
+
+
+@message
+class Fetched(Message):
+    """Records after the cursor, oldest first: `records` has (epoch, seq) of each, the frames their payloads.
+
+    The answer to a `first` fetch comes at once, without records, and brings `cursor` and `state`.
+    """
+
+    topic: str
+    consumer: str
+    session: int
+    records: Sequence[Place]
+    cursor: Place | None = None
+    state: bytes = b""
+    frames: Sequence[bytes] = ()
+
+
+@message
+class Commit(Message):
+    """`consumer` needs nothing up to `place` any more."""
+
+    topic: str
+    consumer: str
+    session: int
+    place: Place
+    state: bytes = b""
+
+
+# --- the operator's questions to the root ---------------------------------------------------------------------------
+
+
+@message
+class Status(Message):
+    """How is the tree? Answered with plain data."""
+
+
+@message
+class Operate(Message):
+    """Do `verb` (restart, stop, start, shutdown) to the child `name`. Answered when it is under way or refused."""
+
+    verb: str
+    name: str = ""
+    who: str = ""
+
+
+@message
+class Reply(Message):
+    """The answer to an ask; `error` is empty when all went well."""
+
+    value: Any
+    error: str = ""
+
+
+def pack(item: Message, ask: int = 0) -> list[bytes]:
+    """The frames of a message; `ask` is the number under which an answer is awaited, 0 for none."""
+    body = msgpack.packb([type(item).__name__, ask, *(getattr(item, name) for name in item.slots_in_order)])
+    return [body, *getattr(item, "frames", ())]
+
+
+def unpack(frames: Sequence[bytes]) -> tuple[Message, int]:
+    """A message and its ask number from its frames. Raises NotUnderstood for anything else."""
+    try:
+        name, ask, *values = msgpack.unpackb(frames[0], use_list=False, strict_map_key=False)
+        kind = Message.registry[name]
+        extra: dict[str, Any] = {"frames": frames[1:]} if len(frames) > 1 else {}
+        return kind(*values[: len(kind.slots_in_order)], **extra), ask
+    except (ValueError, TypeError, KeyError, IndexError, msgpack.exceptions.UnpackException) as wrong:
+        raise NotUnderstood(f"a message that is none of the house's: {wrong!r:.80}") from wrong

@@ -1,0 +1,77 @@
+"""JSON with one object for every reading: to be read by people, and by whoever wants no schema.
+
+    {"gateway": "plant-7", "topic": "out", "epoch": 3, "seq": 1842, "device": "press-1", "source_seq": 90210,
+     "readings": [{"tag": "force", "value": 12.5, "time": 1700000000000000000, "quality": 0, "scan": 90210,
+                   "unit": "kN", "window_ns": 60000000000}, ...]}
+
+`time` is the source timestamp, ns UTC; `quality` the OPC UA status code (0 is Good); `scan` the source's number of the
+look that saw this reading: readings of equal `scan` belong together, and a missing number is a missing scan.
+`source_seq` is the first scan's. `unit` and `window_ns` (a window's length; `time` is its start) stand only where
+there is one. Integers are exact over all 64 bits, so read them with a parser that keeps them. Bytes are base64 text.
+
+A Bad reading's value is null. JSON has no NaN and no infinity: such a value is null too, and its quality, were it Good,
+becomes UNCERTAIN_SUB_NORMAL (0x40950000). The format `msgpack` carries them exactly.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from transports.payloads import OutRecord
+from transports.payloads._records import gap_fields, head
+from transports.samples import Batch, Gap, Quality, Value
+
+CONTENT_TYPE = "application/json"
+_UNCERTAIN = 0x4000_0000  # the lowest status code that is no longer Good
+
+
+def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
+    """The payload: an array of records, or exactly one record as an object."""
+    if many:
+        return orjson.dumps([_record(record, gateway) for record in records], default=as_text)
+    (record,) = records
+    return orjson.dumps(_record(record, gateway), default=as_text)
+
+
+def as_text(value: object) -> str:
+    """Bytes as base64 (RFC 4648, section 4): the one type of a value that JSON does not know."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} is not the type of any reading")
+
+
+def _record(record: OutRecord, gateway: str) -> dict[str, Any]:
+    item = record.item
+    if isinstance(item, Gap):
+        return head(record, gateway) | gap_fields(item)
+    return head(record, gateway) | {"source_seq": item.seq, "readings": list(_readings(item))}
+
+
+def _readings(batch: Batch) -> Iterator[dict[str, Any]]:
+    window = {"window_ns": batch.window_ns} if batch.window_ns else {}
+    extras = [({"unit": tag.unit} if tag.unit else {}) | window for tag in batch.tags]
+    for scan, (time_ns, values, codes) in enumerate(batch.rows(), batch.seq):
+        for tag, value, code, extra in zip(batch.tags, values, codes, extras, strict=True):
+            told, quality = (value, code) if _fits(value) else (_nearest(value), _doubted(code))
+            yield {"tag": tag.name, "value": told, "time": time_ns, "quality": quality, "scan": scan, **extra}
+
+
+def _doubted(quality: int) -> int:
+    return Quality.UNCERTAIN_SUB_NORMAL if quality < _UNCERTAIN else quality
+
+
+def _fits(value: Value | None) -> bool:
+    """Whether JSON can say it."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return not isinstance(value, tuple) or all(map(isfinite, value))
+
+
+def _nearest(value: Value | None) -> list[float | None] | None:
+    """What JSON can say instead: null, in a waveform only for the points that are no numbers."""
+    if isinstance(value, tuple):
+        return [item if isfinite(item) else None for item in value]
+    return None

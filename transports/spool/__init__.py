@@ -1,0 +1,74 @@
+"""The spool: what must arrive, on disk until every consumer has it.
+
+    append ──> Log of a topic ──> active segment ──> page cache ──(SyncJob)──> disk
+                  │ segments, oldest first                                      │
+                  │                                                          durable()
+    fetch  <── ReadHandle of a consumer        commit ──> a record in a log, like everything else
+
+    spool.py     all topics of a directory: the verbs             terms.py     the words: Position, Record, Hole, ...
+    log.py       one topic: its segments in order                 retention.py what may go, what must
+    active.py    the segment being written                        reader.py    where one consumer reads
+    recovery.py  what the files say after a crash                 quarantine.py where unreadable segments go
+    segment.py   one file: name, header, reading                  record.py    one record: its bytes
+    state.py     snapshots and commits, as bytes                  cursors.py   how far each consumer is
+    files.py     the file operations                              sync.py      a sync that runs in another thread
+    fault.py     after an error nothing is trusted
+
+What it keeps, whatever dies and whenever (tests are named after these):
+
+1.  An id (topic, epoch, seq) is given once. Each opening begins a segment with a new epoch, durable before its first
+    record: even when a power cut takes unsynced records that were handed out already, their ids do not come again.
+2.  A transaction (one append: its records and its commit) is found whole or not at all. After damage of the disk
+    itself, what is readable of it is kept, and what is not is a hole with its exact range of seq.
+3.  Only the newest segment of a topic has an unsynced end: a segment is synced before the next one is begun. Marks in
+    it tell, after a crash, the disk's damage (skipped, a hole) from a write that never was acknowledged (cut off).
+4.  A sync makes durable what a commit refers to before the commit; but the kernel also writes back by itself, in any
+    order, so exactly once through a power cut is for those who fetch with `durable`. Nothing is deleted for a commit
+    that is not durable.
+5.  A producer's record is taken once: pseq is compared with the last one held, which survives with the records.
+6.  Opening reads the newest segment and the names of the others. Nothing in memory grows with the number of records.
+7.  Nothing unreadable is deleted, and nothing unreadable keeps the spool from opening.
+8.  Every acknowledged record that is lost is in a Hole (found while reading) or a Dropped (given up), not in both.
+9.  After an error of a write or a sync nothing more is promised, until the spool is opened again.
+
+Why a log of files and not a database: a batch is one write and one sync, a deletion is one unlink, and what a power
+cut or a dying SD card leaves behind can be read by a person with this page and a hex dump.
+"""
+
+from transports.spool.files import File, Files, OsFiles
+from transports.spool.settings import Settings
+from transports.spool.spool import Spool
+from transports.spool.sync import SyncJob
+from transports.spool.terms import (
+    DATA,
+    GAP,
+    START,
+    Commit,
+    Dropped,
+    Fetched,
+    Hole,
+    Kind,
+    Position,
+    Record,
+    TopicStat,
+)
+
+__all__ = [
+    "DATA",
+    "GAP",
+    "START",
+    "Commit",
+    "Dropped",
+    "Fetched",
+    "File",
+    "Files",
+    "Hole",
+    "Kind",
+    "OsFiles",
+    "Position",
+    "Record",
+    "Settings",
+    "Spool",
+    "SyncJob",
+    "TopicStat",
+]

@@ -1,0 +1,198 @@
+"""One segment: a file that is written from its head to its end, and never again.
+
+    directory/<topic>/<epoch:010d>-<firstseq:020d>.seg      quarantine/<topic>/<epoch>-<firstseq>-<lastseq>.seg
+
+    offset  size  field
+         0     8  magic       "HOLDFAST"
+         8     2  version     u16, 1
+        10     2  topic size  u16
+        12     4  body        u32, offset of the first record after the snapshot
+        16     8  epoch       u64
+        24     8  first       u64, the seq that the first DATA or GAP record here has or will have
+        32     8  created     i64, ns UTC
+        40     n  topic       UTF-8
+      40+n     4  crc32       of all of the above
+      44+n        a STATE record (state.py), then records (record.py)
+
+A segment is written under the name `.new`, synced and renamed: what is called `.seg` had a whole head once.
+The crc of its records begins with crc32("<topic>/<epoch>-<firstseq>"), so that they belong here and nowhere else.
+"""
+
+import errno
+import re
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from zlib import crc32
+
+from transports.errors import NotUnderstood, Problem, SettingsError
+from transports.spool.files import File, Files
+from transports.spool.record import Entry, find, pack, parse, promised_bytes
+from transports.spool.state import State, pack_state
+from transports.spool.terms import Kind
+
+BLOCK_BYTES = 256 * 1024
+_SECTOR_BYTES = 4096
+_MAGIC, _VERSION = b"HOLDFAST", 1
+_HEADER, _CRC = struct.Struct("<8sHHIQQq"), struct.Struct("<I")
+_NAME = re.compile(r"(\d{10})-(\d{20})(?:-(\d{20}))?\.seg", re.ASCII)
+_TOPIC = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII)
+
+
+def check_topic(name: str) -> None:
+    """Raises SettingsError for a name that cannot be a directory beside `quarantine`."""
+    if not _TOPIC.fullmatch(name) or name == "quarantine" or len(name) > 100:
+        cure = "a topic is up to 100 of a-z, 0-9, '_', '.', '-', beginning with one of the first two; not quarantine"
+        raise SettingsError(Problem("spool.topic", repr(name), cure))
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """A segment as its log knows it without opening it. `lost_to` is set when it is in quarantine: its last seq."""
+
+    path: str
+    epoch: int
+    first: int
+    size: int
+    lost_to: int | None = None
+    gone: bool = False
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Its place in the log; also the position of its first record."""
+        return self.epoch, self.first
+
+    @property
+    def disk_bytes(self) -> int:
+        """What it takes on disk, in whole blocks: a thousand tiny files are not free. Quarantine is not counted."""
+        return 0 if self.lost_to is not None else -(-self.size // _SECTOR_BYTES) * _SECTOR_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the segments of one topic lie."""
+
+    directory: str
+    topic: str
+
+    @property
+    def folder(self) -> str:
+        return f"{self.directory}/{self.topic}"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.directory}/quarantine/{self.topic}"
+
+    def path(self, epoch: int, first: int) -> str:
+        return f"{self.folder}/{epoch:010d}-{first:020d}.seg"
+
+    def quarantine_path(self, segment: Segment, last: int) -> str:
+        return f"{self.quarantine}/{segment.epoch:010d}-{segment.first:020d}-{last:020d}.seg"
+
+    def seed(self, epoch: int, first: int) -> int:
+        return crc32(f"{self.topic}/{epoch:010d}-{first:020d}".encode())
+
+
+def parse_name(name: str) -> tuple[int, int, int | None] | None:
+    """(epoch, first seq, last seq if in quarantine) of a segment's file name; None for any other name."""
+    found = _NAME.fullmatch(name)
+    return (int(found[1]), int(found[2]), int(found[3]) if found[3] else None) if found else None
+
+
+def create(files: Files, place: Place, epoch: int, state: State, now_ns: int) -> tuple[Segment, File]:
+    """A new segment with its header and snapshot, durable under its name. Raises OSError, leaving nothing behind."""
+    first = state.end.seq + 1
+    path = place.path(epoch, first)
+    head = _head(place, epoch, first, state, now_ns)
+    file = files.create(f"{path}.new")
+    try:
+        file.pwrite(head, 0)
+        file.fdatasync()
+        files.rename(f"{path}.new", path)
+        files.fsync_dir(place.folder)
+    except OSError:
+        file.close()
+        for name in (f"{path}.new", path):
+            with suppress(OSError):
+                files.unlink(name)
+        raise
+    return Segment(path, epoch, first, len(head)), file
+
+
+def _head(place: Place, epoch: int, first: int, state: State, now_ns: int) -> bytes:
+    seed, topic = place.seed(epoch, first), place.topic.encode()
+    snapshot = b"".join(pack(seed, Kind.STATE, pack_state(state), first - 1, now_ns))
+    body = _HEADER.size + len(topic) + _CRC.size + len(snapshot)
+    header = _HEADER.pack(_MAGIC, _VERSION, len(topic), body, epoch, first, now_ns) + topic
+    return header + _CRC.pack(crc32(header)) + snapshot
+
+
+class SegmentReader:
+    """An open segment. Opening raises OSError only; a bad header raises NotUnderstood when `read_header` is called."""
+
+    def __init__(self, files: Files, place: Place, segment: Segment) -> None:
+        self._place, self._segment = place, segment
+        self._file = files.open(segment.path)
+        self._seed = place.seed(segment.epoch, segment.first)
+        self.head_bytes = 0  # where the snapshot begins
+        self.body = 0  # where the records after it begin
+        self.created_ns = 0
+
+    def read_header(self) -> None:
+        """Raises NotUnderstood with the reason when this is not the header that the file's name promises."""
+        topic = self._place.topic.encode()
+        size = _HEADER.size + len(topic)
+        raw = self._pread(size + _CRC.size, 0)
+        if len(raw) < size + _CRC.size or crc32(raw[:size]) != _CRC.unpack_from(raw, size)[0]:
+            raise NotUnderstood("the header is damaged")
+        magic, version, _, body, epoch, first, created_ns = _HEADER.unpack_from(raw)
+        if (magic, version) != (_MAGIC, _VERSION):
+            raise NotUnderstood(f"the header is of format {magic!r} version {version}")
+        if (raw[_HEADER.size : size], epoch, first) != (topic, *self._segment.key):
+            raise NotUnderstood("the header is that of another segment")
+        self.head_bytes, self.body, self.created_ns = size + _CRC.size, body, created_ns
+
+    def read(self, offset: int, limit: int) -> tuple[list[Entry], int, bool]:
+        """Some records from `offset` on, the offset after them, and whether damage was skipped instead.
+
+        Nothing at or after `limit` is looked at. With `offset < limit` the new offset is always further on.
+        """
+        block = self._pread(min(BLOCK_BYTES, limit - offset), offset)
+        entries, size = parse(block, 0, self._seed)
+        if not entries and len(block) < promised_bytes(block) <= limit - offset:
+            entries, size = parse(self._pread(promised_bytes(block), offset), 0, self._seed)
+        if entries:
+            return entries, offset + size, False
+        rest = self._pread(limit - offset, offset)  # rare, and bounded by the size of a segment
+        found = find(rest, 1, self._seed)
+        return [], limit if found < 0 else offset + found, True
+
+    def sync_cut(self, size: int, cut: bool) -> None:
+        """Make the file durable as it is, or cut to `size` bytes."""
+        if cut:
+            self._file.truncate(size)
+        self._file.fdatasync()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _pread(self, size: int, offset: int) -> bytes:
+        try:
+            return self._file.pread(size, offset)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+        end, found = offset + size, b""
+        while offset < end:  # a bad sector costs the records on it, not the whole block
+            step = min(_SECTOR_BYTES - offset % _SECTOR_BYTES, end - offset)
+            found += self._sector(step, offset)
+            offset += step
+        return found
+
+    def _sector(self, size: int, offset: int) -> bytes:
+        try:
+            return self._file.pread(size, offset)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return bytes(size)
