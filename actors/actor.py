@@ -19,7 +19,7 @@ import zmq
 
 from transports.clock import Clock
 from transports.errors import Down, NotUnderstood
-from transports.mailbox import Call, Letter, Mailbox
+from transports.mailbox import Call, Leave, Letter, Mailbox
 from transports.messages import Beat, Message, Ready
 from transports.names import ROOT
 
@@ -79,6 +79,10 @@ class Actor(pykka.ThreadingActor):
         """Handle one message; what is returned answers an `ask`. NotImplemented refuses it, which is not fatal."""
         return NotImplemented
 
+    def leave(self) -> None:
+        """Asked to end: finish what was promised, in bounded time, then `stop`. By default there is nothing."""
+        self.stop()
+
     def end(self) -> None:
         """Let go of what `begin` took; called on an orderly stop only."""
 
@@ -100,6 +104,8 @@ class Actor(pykka.ThreadingActor):
             return message.what()
         if isinstance(message, Letter):
             return self._handled(message)
+        if isinstance(message, Leave):
+            return self.leave()
         raise NotUnderstood(f"{self.place.name} was handed {message!r:.80}")
 
     def _handled(self, letter: Letter) -> Any:

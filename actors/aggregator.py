@@ -29,6 +29,7 @@ from transports.settings import build
 log = logging.getLogger("holdfast.aggregator")
 FETCH_BYTES = 1024 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024  # output that may wait for its acknowledgement before more is read
+LEAVE_WITHIN_S = 3.0
 COMMIT_S = 1.0  # how often the position is kept when there is no output to keep it with
 
 
@@ -60,7 +61,7 @@ class Aggregator(Actor):
         self._session = place.session
         self._seen: tuple[int, int] | None = None  # None until the spool has told where to go on
         self._kept: tuple[int, int] = (0, 0)
-        self._fetching = False
+        self._fetching = self._leaving = False
         self._expiry: Timer | None = None
         self._keeping: Timer | None = None
 
@@ -91,8 +92,18 @@ class Aggregator(Actor):
                 self._fetching = False
         if not self._producer.hear(message):
             return NotImplemented
+        if self._leaving and not self._producer.waiting:
+            self.stop()
         self._fetch()
         return None
+
+    def leave(self) -> None:
+        """Fold no more; go when the last output is durable, or when it takes too long: it can be made again."""
+        self._leaving = True
+        if self._producer.waiting:
+            self.mailbox.at(self.place.clock.now() + LEAVE_WITHIN_S, self.stop)
+        else:
+            self.stop()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +111,12 @@ class Aggregator(Actor):
         self._fetching = self._ask(first=True)
 
     def _fetch(self) -> None:
-        if self._seen is not None and not self._fetching and self._producer.waiting_bytes < AHEAD_BYTES:
+        if (
+            self._seen is not None
+            and not self._leaving
+            and not self._fetching
+            and self._producer.waiting_bytes < AHEAD_BYTES
+        ):
             self._fetching = self._ask()
 
     def _ask(self, first: bool = False) -> bool:
@@ -109,6 +125,8 @@ class Aggregator(Actor):
 
     def _fetched(self, fetched: Fetched) -> None:
         self._fetching = False
+        if self._leaving:
+            return
         if fetched.cursor is not None and self._seen is None:
             self._go_on(fetched.cursor, fetched.state)
         outputs: list[Batch | Gap] = []
@@ -170,6 +188,6 @@ class Aggregator(Actor):
             self._expiry = self.mailbox.at(clock.now() + wait_s, self._expire)
 
     def _expire(self) -> None:
-        if self._fetching:  # the spool has nothing for us: it is silence, and not a backlog
+        if self._fetching and not self._leaving:  # the spool has nothing for us: it is silence, and not a backlog
             self._keep(self._aggregation.expire(self.place.clock.utc_ns()))
         self._await_silence()

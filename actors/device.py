@@ -32,6 +32,7 @@ from transports.settings import build
 
 log = logging.getLogger("holdfast.device")
 TIMEOUTS_IN_A_ROW = 3  # then the connection itself is suspected and made anew
+LEAVE_WITHIN_S = 3.0  # how long a stop waits for the spool; shorter than the default grace
 SPOOL_WITHIN_S = 1.0  # how long the first read waits for the spool, so that gaps come before readings
 
 
@@ -77,6 +78,7 @@ class Device(Actor):
         self._tally = Tally()
         self._attempts = self._timeouts_in_a_row = 0
         self._seq = 1
+        self._leaving = False
         self._last_tags: tuple[Tag, ...] | None = None
         self._flush_timer: Timer | None = None
         self._poll_timer: Timer | None = None
@@ -96,11 +98,23 @@ class Device(Actor):
         self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._connect)
 
     def on_message(self, sender: str, message: Message) -> Any:
-        return None if self._producer.hear(message) else NotImplemented
+        if not self._producer.hear(message):
+            return NotImplemented
+        if self._leaving and not self._producer.waiting:
+            self.stop()
+        return None
+
+    def leave(self) -> None:
+        """Read no more, and go when everything that was read is durable, or when it takes too long."""
+        self._leaving = True
+        self._close_link()
+        self._flush()
+        if self._producer.waiting:
+            self.mailbox.at(self.place.clock.now() + LEAVE_WITHIN_S, self.stop)
+        else:
+            self.stop()
 
     def end(self) -> None:
-        self._flush()
-        self._close_link()
         self._feed.close()
 
     def state(self) -> Mapping[str, Any]:
@@ -131,6 +145,8 @@ class Device(Actor):
 
     def _connect(self) -> None:
         self._first.cancel()
+        if self._leaving:
+            return
         try:
             self._link = self._module.connect(self._settings)
         except (LinkDown, LinkTimeout) as down:

@@ -22,6 +22,7 @@ from pykka import ActorRef
 
 from actors.actor import Fate, Place
 from transports.clock import MachineClock
+from transports.mailbox import Leave
 
 LOG_BYTES = 512 * 1024  # a child's log file; the one before it is kept as NAME.log.1
 LINGER_MS = 300  # how long last messages may take to leave
@@ -82,7 +83,7 @@ def _live(home: Home, place: Place) -> BaseException | None:
     """Run the actor to its end; what it died of, or None when it was asked to stop."""
     fate = Fate()
     reference = KINDS[home.kind](place, fate, home)
-    signal.signal(signal.SIGTERM, lambda *_: reference.stop(block=False))
+    signal.signal(signal.SIGTERM, lambda *_: reference.tell(Leave()))
     fate.over.wait()
     place.context.destroy(linger=LINGER_MS)
     return fate.error

@@ -56,6 +56,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The process was asked to end: finish what was promised, then stop."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerUp(Message):
     """A watched peer accepted the connection (again)."""
 
