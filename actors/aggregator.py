@@ -149,7 +149,7 @@ class Aggregator(Actor):
             item = codec.unpack(payload)
         except NotUnderstood as damaged:
             self._tally.damaged += 1
-            log.error("%s: a record is passed over: %s", self.place.name, damaged)
+            log.error("a record is passed over: %s", damaged)
             return ()
         if isinstance(item, Gap) and not takes_from(self._settings.from_, item.source):
             return ()  # of a device that another aggregate takes

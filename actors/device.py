@@ -153,7 +153,7 @@ class Device(Actor):
             self._lost(str(down), Quality.BAD_NOT_CONNECTED)
             return
         if self._tally.last_error or self._tally.reopened:
-            log.warning("%s is connected again", self.place.name)
+            log.warning("connected again")
         self._last_tags = self._link.tags
         self._tally.connected, self._tally.last_error = True, ""
         self._tally.reopened += 1
@@ -167,7 +167,7 @@ class Device(Actor):
     def _lost(self, why: str, quality: int) -> None:
         """The device cannot be reached: say so, once in the log and as Bad samples, and try again later."""
         if why != self._tally.last_error:
-            log.warning("%s: %s", self.place.name, why)
+            log.warning("%s", why)
         self._tally.connected, self._tally.last_error = False, why
         self._close_link()
         self._say_bad(why, quality)

@@ -165,13 +165,13 @@ class UplinkActor(Actor):
         tally.connected, tally.last_error = True, ""
         tally.connections += 1
         self._attempts = 0
-        log.info("%s is connected", self.place.name)
+        log.info("connected")
         self._start_over()
 
     def _lost(self, why: str) -> None:
         tally = self._tally
         if why != tally.last_error or tally.connected:
-            log.warning("%s: %s", self.place.name, why)
+            log.warning("%s", why)
         tally.connected, tally.last_error = False, why
         self._hang_up()
         self._forget()
@@ -307,7 +307,7 @@ class UplinkActor(Actor):
 
     def _count_refused(self, records: int, why: str) -> None:
         self._tally.refused += records
-        log.error("%s: %d records can never be delivered and are set aside, from %s", self.place.name, records, why)
+        log.error("%d records can never be delivered and are set aside, from %s", records, why)
 
     # --- commits -----------------------------------------------------------------------------------------------------
 

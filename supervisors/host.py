@@ -113,6 +113,7 @@ def _speak(data_dir: Path, name: str, level: str) -> None:
         handler.setLevel(threshold)
         logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(level)
+    logging.getLogger("pykka").setLevel(logging.CRITICAL)  # the traceback is told once, by `main`
 
 
 def _device(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":

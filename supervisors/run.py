@@ -79,15 +79,18 @@ def _hear_signals(mailbox: Mailbox, supervisor: Supervisor) -> None:
 
 
 def _make(directory: Path, path: str, mode: int) -> None:
+    """Have the directory, writable; a fresh or empty one gets `mode`, one with strangers' files keeps its own."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(mode)
-        probe = directory / ".writable"
-        probe.touch()
-        probe.unlink()
+        if (directory / LOCK).exists() or not any(directory.iterdir()):
+            directory.chmod(mode)
+        (directory / LOCK).touch()
     except OSError as refused:
         cure = f"must be a directory that this user can write to ({refused.strerror})"
         raise SettingsError(Problem(path, repr(str(directory)), cure)) from refused
+    if directory.stat().st_mode & 0o777 & ~mode:
+        cure = f"is open to other users and has other files in it; name one for Holdfast alone, or chmod {mode:o} it"
+        raise SettingsError(Problem(path, repr(str(directory)), cure))
 
 
 def _speak(level: str) -> None:

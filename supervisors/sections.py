@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from actors.stages.settings import Settings as AggregateSettings
+from supervisors import trial
 from supervisors.gateway import AggregateSpec, DeviceSpec, UplinkSpec
 from supervisors.tables import AggregateCommon, DeviceCommon, UplinkCommon
 from transports import catalog
@@ -113,6 +114,9 @@ def _module(kind: str, named: Any, path: str, common: type, problems: Problems) 
 
 
 def _loaded(kind: str, named: str, path: str, problems: Problems) -> ModuleType | Broken | None:
+    fault = trial.fault_of(kind, named)
+    if fault:
+        return Broken(fault)
     try:
         return foreign(lambda: catalog.load(kind, named, path))
     except SettingsError as wrong:

@@ -164,37 +164,36 @@ class Supervisor:
             self._gone(name, token, "ended before it had a process", normal=True)  # its late birth is a stranger's
 
     def _gone(self, name: str, token: int, how: str, normal: bool) -> None:
+        """A process ended. What follows is ordered first; telling people about it can wait for that."""
         now = self._clock.now()
         before = self._tree.children[name]
-        self._last_end[name] = before.reason if before.phase is Phase.DYING else how
-        self._decide(plan.died(self._tree, name, token, how, normal, now, random.random()))
-        self._report(name, before, how, now)
-
-    def _report(self, name: str, before: plan.Child, how: str, now: float) -> None:
-        life, child = self._lives.pop(name, None), self._tree.children[name]
-        pid = life.process.pid if life else 0
         trace = crashes.collected(crash_path(self._house.run_dir, name))
+        how = before.reason if before.phase is Phase.DYING else f"{how}: {_last_line(trace)}" if trace else how
+        self._last_end[name] = how
+        self._decide(plan.died(self._tree, name, token, how, normal, now, random.random()))
+        life, child = self._lives.pop(name, None), self._tree.children[name]
         if before.phase is Phase.STOPPING or child.phase is Phase.ENDED:
             say(ChildStopped(name, how))
-            return
+        else:
+            self._report(name, life, child, trace, now)
+
+    def _report(self, name: str, life: Life | None, child: plan.Child, trace: str, now: float) -> None:
+        pid, how = life.process.pid if life else 0, self._last_end[name]
         next_in_s = max(0.0, child.due - now) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else 0.0
-        say(ChildDied(name, pid, _last_line(trace) or child.reason or how, next_in_s, child.on_probation))
-        crashes.write(
-            self._house.data_dir / "crashes",
-            Crash(
-                name=name,
-                pid=pid,
-                how=self._last_end[name],
-                traceback=trace,
-                log=crashes.last_lines(log_path(self._house.data_dir, name)),
-                beat_age_s=now - life.last_beat if life else None,
-                restart=child.restarts,
-                next_in_s=next_in_s,
-                quarantined=child.on_probation,
-                state=life.state if life else {},
-            ),
-            self._clock.utc_ns(),
+        say(ChildDied(name, pid, how, next_in_s, child.on_probation))
+        crash = Crash(
+            name=name,
+            pid=pid,
+            how=how,
+            traceback=trace,
+            log=crashes.last_lines(log_path(self._house.data_dir, name)),
+            beat_age_s=now - life.last_beat if life else None,
+            restart=child.restarts,
+            next_in_s=next_in_s,
+            quarantined=child.on_probation,
+            state=life.state if life else {},
         )
+        crashes.write(self._house.data_dir / "crashes", crash, self._clock.utc_ns())
 
     # --- what children say -------------------------------------------------------------------------------------------
 

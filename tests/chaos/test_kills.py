@@ -4,12 +4,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.ledger import Arrived, arrived, served
+from tests.chaos.outcome import Outcome, wait_until
 from tests.peers.gateway import Gateway
 from tests.peers.mosquitto import Mosquitto
 from tests.peers.processes import start_modbus_server
@@ -80,7 +81,7 @@ class Chaos:
         self.kills["broker"] = self.kills.get("broker", 0) + 1
 
 
-def _campaign(tmp_path: Path, victims: Sequence[str], duration_s: float, seed: int) -> dict[str, "Outcome"]:
+def _campaign(tmp_path: Path, victims: Sequence[str], duration_s: float, seed: int) -> dict[str, Outcome]:
     logs = {name: tmp_path / f"{name}.log" for name in ("straight", "through")}
     with (
         start_modbus_server("--log", str(logs["straight"])) as straight,
@@ -99,44 +100,16 @@ def _campaign(tmp_path: Path, victims: Sequence[str], duration_s: float, seed: i
                 got = arrived(cloud.payloads())
                 return {name: Outcome(served(log), got.get(name, Arrived())) for name, log in logs.items()}
 
-            _wait(lambda: all(each.settled for each in outcome().values()), SETTLE_S)
+            wait_until(lambda: all(each.settled for each in outcome().values()), SETTLE_S)
             return outcome()
-
-
-class Outcome:
-    """One device's bookkeeping at the end of a campaign."""
-
-    def __init__(self, served_at: dict[int, int], got: Arrived) -> None:
-        self.served_at, self.got = served_at, got
-
-    @property
-    def missing(self) -> list[int]:
-        return sorted(set(self.served_at) - set(self.got.values))
-
-    @property
-    def unexplained(self) -> list[int]:
-        """Values that are missing and lie in no gap; the spool's clock of the last record has a period's slack."""
-        slack_ns = 100_000_000
-        spans = [(gap["since"] - slack_ns, gap["until"] + slack_ns) for gap in self.got.gaps]
-        return [n for n in self.missing if not any(a <= self.served_at[n] <= b for a, b in spans)]
-
-    @property
-    def settled(self) -> bool:
-        return not self.unexplained
 
 
 def _stop_reading(gateway: Gateway) -> None:
     names = ("straight", "through")
-    _wait(lambda: all(gateway.child(name)["phase"] == "running" for name in names), SETTLE_S)
+    wait_until(lambda: all(gateway.child(name)["phase"] == "running" for name in names), SETTLE_S)
     for name in names:
         gateway.operate("stop", name)
-    _wait(lambda: all(gateway.child(name)["phase"] == "stopped" for name in names), SETTLE_S)
-
-
-def _wait(until: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline and not until():
-        time.sleep(0.1)  # polls a condition; the assertions come after
+    wait_until(lambda: all(gateway.child(name)["phase"] == "stopped" for name in names), SETTLE_S)
 
 
 def _assert_all_once_in_order(outcomes: dict[str, Outcome]) -> None:
