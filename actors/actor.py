@@ -100,6 +100,12 @@ class Actor(pykka.ThreadingActor):
         self._beat()
 
     def on_receive(self, message: Any) -> Any:
+        try:
+            return self._received(message)
+        except SystemExit as left:  # pykka would take it for an orderly stop
+            raise RuntimeError(f"{self.place.name} called sys.exit({left.code!r})") from left
+
+    def _received(self, message: Any) -> Any:
         if isinstance(message, Call):
             return message.what()
         if isinstance(message, Letter):
@@ -132,8 +138,12 @@ class Actor(pykka.ThreadingActor):
         self.fate.error = exception_value
 
     def _actor_loop(self) -> None:
-        super()._actor_loop()
-        self.fate.over.set()
+        try:
+            super()._actor_loop()
+        except SystemExit as left:  # a stranger's module that calls sys.exit() in `begin`
+            self.fate.error = left
+        finally:
+            self.fate.over.set()
 
     def _beat(self) -> None:
         place = self.place

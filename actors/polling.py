@@ -13,10 +13,20 @@ class Polling:
 
     def next_after(self, now: float) -> float:
         """The first due time later than `now`."""
-        periods = floor((now - self.origin) / self.period_s) + 1
-        due = self.origin + periods * self.period_s
-        return due if due > now else due + self.period_s  # the division may have rounded down onto `now` itself
+        return self._due(self._last(now) + 1)
 
     def missed(self, due: float, now: float) -> int:
         """How many later due times have passed while the read that was due at `due` took until `now`."""
-        return max(0, floor((now - due) / self.period_s))
+        return max(0, self._last(now) - self._last(due))
+
+    def _due(self, n: int) -> float:
+        return self.origin + n * self.period_s
+
+    def _last(self, now: float) -> int:
+        """The number of the last due time up to `now`, by the same sum that made it: the division rounds either way."""
+        n = floor((now - self.origin) / self.period_s)
+        while self._due(n) > now:
+            n -= 1
+        while self._due(n + 1) <= now:
+            n += 1
+        return n

@@ -12,13 +12,14 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import zmq
-from pykka import ActorRef
+from pykka import ActorDeadError, ActorRef
 
 from actors.actor import Fate, Place
 from transports.clock import MachineClock
@@ -62,19 +63,28 @@ def log_path(data_dir: Path, name: str) -> Path:
     return data_dir / "logs" / f"{name}.log"
 
 
-def main(run_dir: Path, name: str, token: int, root: int) -> None:
+def warm_context() -> "zmq.Context[zmq.Socket[bytes]]":
+    """A ZeroMQ context whose threads run already: made while nobody waits for this process yet."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.socket(zmq.DEALER).close(linger=0)
+    return context
+
+
+def main(run_dir: Path, name: str, token: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     """Be the child `name` until the end; never returns."""
     os.setpgid(0, 0)
     try:
         home = Home(**msgpack.unpackb((run_dir / f"{name}.spec").read_bytes()))
         _speak(Path(home.data_dir), name, home.log_level)
-        error = _live(home, _place(home, run_dir, name, token))
+        place = Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, home.last_end)
+        error = _live(home, place)
     except Exception as failure:  # noqa: BLE001  the host's last line: it becomes an exit code and a report
         error = failure
     if error is not None:
-        text = "".join(traceback.format_exception(error))
-        crash_path(run_dir, name).write_text(text)
-        os.write(2, text.encode())
+        text = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace")
+        with suppress(OSError):  # a full disk must not keep a process from ending
+            crash_path(run_dir, name).write_bytes(text)
+        os.write(2, text)
     logging.shutdown()
     os._exit(0 if error is None else 1)
 
@@ -83,15 +93,15 @@ def _live(home: Home, place: Place) -> BaseException | None:
     """Run the actor to its end; what it died of, or None when it was asked to stop."""
     fate = Fate()
     reference = KINDS[home.kind](place, fate, home)
-    signal.signal(signal.SIGTERM, lambda *_: reference.tell(Leave()))
+    signal.signal(signal.SIGTERM, lambda *_: _leave(reference))
     fate.over.wait()
     place.context.destroy(linger=LINGER_MS)
     return fate.error
 
 
-def _place(home: Home, run_dir: Path, name: str, token: int) -> Place:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    return Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, home.last_end)
+def _leave(reference: "ActorRef[Any]") -> None:
+    with suppress(ActorDeadError):  # it is about to end anyway
+        reference.tell(Leave())
 
 
 def _speak(data_dir: Path, name: str, level: str) -> None:

@@ -24,13 +24,16 @@ from supervisors.host import Home, crash_path, log_path, write_home
 from supervisors.plan import Kill, Order, Phase, Start, Step, Stop, Tree
 from supervisors.process import Born, Process, Zygote, end_strangers, start_zygote, watched
 from supervisors.spec import Budget, ChildSpec
+from transports.backoff import Backoff
 from transports.clock import Clock
 from transports.mailbox import Call, Letter, Mailbox
 from transports.messages import Beat, Message, Operate, Ready, Status
 from transports.settings import nearest
 
 LOOK_S = 0.25  # how often signs of life are looked over
-ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk
+STALL_S = 2.0  # a look that comes this late was not late by chance: the loop itself stood still
+ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk, or to answer a request
+ZYGOTE_BACKOFF = Backoff(ceiling_s=30.0)  # between zygotes that never became ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class Supervisor:
         self._zygote: Zygote | None = None
         self._zygote_ready = False
         self._zygote_deadline = inf
-        self._started = clock.now()
+        self._zygote_failures = 0
+        self._excused = False  # the last look came too late to blame anybody
+        self._started = self._looked = clock.now()
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -141,7 +146,12 @@ class Supervisor:
         home = Home(
             spec.kind, spec.table, house.gateway, str(house.data_dir), house.heartbeat_s, last_end, house.log_level
         )
-        write_home(house.run_dir, name, home)
+        try:
+            write_home(house.run_dir, name, home)
+        except (OSError, TypeError, ValueError, OverflowError) as refused:  # no room, or a value without a form
+            how = f"its spec cannot be written: {refused}"
+            self._mailbox.at(self._clock.now(), lambda: self._gone(name, token, how, normal=False))
+            return
         self._asked[token] = name
         self._unsent.append(token)
         self._request()
@@ -150,9 +160,10 @@ class Supervisor:
         """Pass on requests until the zygote's queue is full; its next answer makes room."""
         while self._unsent and self._zygote_ready and self._zygote is not None:
             token = self._unsent[0]
-            if token in self._asked and not self._zygote.ask(token, self._asked[token]):
+            if not self._zygote.ask(token, self._asked[token]):
                 return
             self._unsent.popleft()
+            self._zygote_deadline = self._clock.now() + ZYGOTE_WITHIN_S
 
     def _signal(self, name: str, token: int, number: int) -> None:
         life = self._lives.get(name)
@@ -160,8 +171,13 @@ class Supervisor:
             if number == signal.SIGABRT:
                 say(ChildHung(name, life.process.pid))
             life.process.send(number)
-        elif number != signal.SIGABRT and self._asked.pop(token, None) is not None:
-            self._gone(name, token, "ended before it had a process", normal=True)  # its late birth is a stranger's
+        elif token in self._unsent:  # nobody was asked to make it; what is being made is ended when it is there
+            self._unmade(name, token)
+
+    def _unmade(self, name: str, token: int) -> None:
+        self._unsent.remove(token)
+        del self._asked[token]
+        self._gone(name, token, "ended before it had a process", normal=True)
 
     def _gone(self, name: str, token: int, how: str, normal: bool) -> None:
         """A process ended. What follows is ordered first; telling people about it can wait for that."""
@@ -172,7 +188,7 @@ class Supervisor:
         self._last_end[name] = how
         self._decide(plan.died(self._tree, name, token, how, normal, now, random.random()))
         life, child = self._lives.pop(name, None), self._tree.children[name]
-        if before.phase is Phase.STOPPING or child.phase is Phase.ENDED:
+        if before.phase is Phase.STOPPING or (normal and child.phase is Phase.ENDED):
             say(ChildStopped(name, how))
         else:
             self._report(name, life, child, trace, now)
@@ -180,7 +196,7 @@ class Supervisor:
     def _report(self, name: str, life: Life | None, child: plan.Child, trace: str, now: float) -> None:
         pid, how = life.process.pid if life else 0, self._last_end[name]
         next_in_s = max(0.0, child.due - now) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else 0.0
-        say(ChildDied(name, pid, how, next_in_s, child.on_probation))
+        say(ChildDied(name, pid, how, next_in_s, child.on_probation, child.phase is not Phase.ENDED))
         crash = Crash(
             name=name,
             pid=pid,
@@ -216,47 +232,67 @@ class Supervisor:
     def _look(self) -> None:
         """Look over the signs of life and let the plan know that time has passed; then again a little later."""
         now = self._clock.now()
+        stalled_s, self._looked = now - self._looked, now
+        self._excused = stalled_s > STALL_S and not self._excused
+        if self._excused:  # nobody's silence: what the children said meanwhile is still unread
+            for life in self._lives.values():
+                life.last_beat = min(now, life.last_beat + stalled_s)
+            self._mailbox.at(now + LOOK_S, self._look)
+            return
         self._decide(plan.passed(self._tree, now))
         for name, life in list(self._lives.items()):
             if life.ready and now - life.last_beat > self._specs[name].hang_after_s:
                 self._decide(plan.hung(self._tree, name, life.token, now))
         if now > self._zygote_deadline and self._zygote is not None:
             self._zygote.process.send(signal.SIGKILL)
+        self._request()
         self._mailbox.at(min(now + LOOK_S, max(now, plan.next_due(self._tree))), self._look)
 
     # --- the zygote --------------------------------------------------------------------------------------------------
 
     def _new_zygote(self) -> None:
-        self._zygote = zygote = start_zygote(self._house.run_dir, self._house.preload)
         self._zygote_ready, self._zygote_deadline = False, self._clock.now() + ZYGOTE_WITHIN_S
+        try:
+            self._zygote = zygote = start_zygote(self._house.run_dir, self._house.preload)
+        except OSError as refused:  # no memory, no descriptors: there may be some later
+            say(ZygoteDied(f"it cannot be started: {refused}"))
+            self._next_zygote()
+            return
         self._mailbox.when_readable(zygote.fileno(), self._answered)
         self._mailbox.when_readable(zygote.process.pidfd, self._zygote_died)
+
+    def _next_zygote(self) -> None:
+        """At once after one that worked; with a back-off when it would probably fail again."""
+        delay_s = ZYGOTE_BACKOFF.delay_s(self._zygote_failures - 1, random.random()) if self._zygote_failures else 0.0
+        self._zygote_failures += 1
+        self._mailbox.at(self._clock.now() + delay_s, self._new_zygote)
 
     def _answered(self) -> None:
         zygote = self._zygote
         for born in zygote.answers() if zygote is not None else ():
             if born.token == 0:
-                self._zygote_ready, self._zygote_deadline = True, inf
-                self._unsent = deque(self._asked)
+                self._zygote_ready, self._zygote_failures = True, 0
             else:
                 self._born(born)
+            waits = len(self._asked) > len(self._unsent)
+            self._zygote_deadline = self._clock.now() + ZYGOTE_WITHIN_S if waits else inf
         self._request()
 
     def _born(self, born: Born) -> None:
-        name = self._asked.pop(born.token, None)
-        if name is None:
-            self._end_strangers()
-            return
+        name = self._asked.pop(born.token)
         if born.pid == 0:
             self._gone(name, born.token, born.error, normal=False)
             return
-        process = watched(born.pid)
+        try:
+            process = watched(born.pid)
+        except ProcessLookupError:  # a spare that was ended with its dead zygote's strangers
+            self._gone(name, born.token, "its process ended before it began", normal=False)
+            return
         now = self._clock.now()
         self._lives[name] = Life(born.token, process, now, now)
         self._mailbox.when_readable(process.pidfd, lambda: self._ended(name, born.token, process))
-        child = self._tree.children[name]
-        if child.phase is Phase.STOPPING:  # it was told to stop before it had a pid
-            process.send(signal.SIGTERM)
+        if self._tree.children[name].phase in _UNWANTED:
+            process.send(signal.SIGKILL)  # it has done nothing yet that could be lost
 
     def _ended(self, name: str, token: int, process: Process) -> None:
         self._mailbox.forget(process.pidfd)
@@ -277,7 +313,11 @@ class Supervisor:
             return
         say(ZygoteDied(str(how)))
         self._end_strangers()
-        self._new_zygote()
+        self._unsent = deque(self._asked)
+        for token, name in list(self._asked.items()):
+            if token in self._unsent and self._tree.children[name].phase in _UNWANTED:
+                self._unmade(name, token)
+        self._next_zygote()
 
     def _end_strangers(self) -> None:
         known = {life.process.pid for life in self._lives.values()}
@@ -315,12 +355,13 @@ class Supervisor:
         return {"result": result}
 
     def _carry_wish(self, wish: Operate, verb: Callable[[Tree, str, float], Step], now: float) -> str:
-        if wish.verb == "stop":
-            self._held.add(wish.name)
-        else:
-            self._held.remove(wish.name)
+        lasting = ""
+        try:
+            (self._held.add if wish.verb == "stop" else self._held.remove)(wish.name)
+        except OSError as refused:  # a full disk must not keep anybody from stopping a machine
+            lasting = f", until the gateway is restarted: {refused}"
         self._decide(verb(self._tree, wish.name, now))
-        return f"{self._tree.children[wish.name].phase}"
+        return f"{self._tree.children[wish.name].phase}{lasting}"
 
     def status(self) -> dict[str, Any]:
         """The tree as plain data, in start order."""
@@ -357,6 +398,7 @@ class Supervisor:
         }
 
 
+_UNWANTED = (Phase.STOPPING, Phase.DYING)
 _VERBS: Mapping[str, Callable[[Tree, str, float], Step]] = {
     "restart": plan.asked_restart,
     "stop": plan.asked_stop,

@@ -1,77 +1,124 @@
 """The zygote: a small single-threaded process with everything imported, which forks on request.
 
-    root ──{token, name}──> zygote ──fork──> middle ──fork──> child
+    root ──{token, name}──> zygote ──fork──> middle ──fork──> spare child
     root <──{token, pid}─── zygote <──pid── middle (exits)      │ is the root's own now: the root is a subreaper
-                              └────────── go ──────────────────>│ asks to die with the root, runs supervisors.host
+                              └───────{token, name}────────────>│ asks to die with the root, runs supervisors.host
 
-It is started by exec (the root may have threads by then), holds no ZeroMQ context, and its collector is frozen, so that
-a child shares its pages. What it knows of a child is a file, `run_dir/NAME.spec`; a request is a few bytes. Killed, it
-takes no child along; the root starts another.
+It forks twice so that the child becomes the root's own, and always one ahead: a spare, with a ZeroMQ context made,
+waits for the name that it is going to be, and the next one is forked when nobody waits any more. So the cost of a
+fork is not paid while a device is dead.
+
+It is started by exec (the root may have threads by then), holds no ZeroMQ context itself, and its collector is frozen,
+so that children share its pages. What it knows of a child is a file, `run_dir/NAME.spec`; a request is a few bytes.
+Killed, it takes no child along but the spare; the root starts another.
 
 Run as `python -m supervisors.zygote SOCKET_FD RUN_DIR ROOT_PID [MODULE ...]`.
 """
 
+import errno
 import gc
 import importlib
 import os
+import select
 import signal
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
 
 from supervisors.lifeline import die_with
+from transports import catalog
+from transports.settings import fields_of
 
 REQUEST_BYTES = 4096
 
 
-def serve(requests: socket.socket, run_dir: Path, root: int) -> None:
-    """Fork for each request until the root closes its end."""
-    while request := requests.recv(REQUEST_BYTES):
-        token, name = msgpack.unpackb(request)
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A child that does not know yet who it will be; it reads that from `orders`."""
+
+    pid: int
+    orders: int
+
+    def become(self, request: bytes) -> None:
+        """Tell it, for good. One that has died is the root's to notice: it has its pid by then."""
         try:
-            pid, go = _fork_twice(requests, run_dir, root, name, token)
+            os.write(self.orders, request)
+        except BrokenPipeError:
+            return
+        finally:
+            os.close(self.orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """What children need from here: where they live, whose they are, and the socket that is not theirs."""
+
+    run_dir: Path
+    root: int
+    requests: socket.socket
+
+
+def serve(nest: Nest) -> None:
+    """Make a child for each request until the root closes its end."""
+    spare: Spare | None = None
+    while True:
+        if spare is None and not _asked(nest.requests):
+            spare = _try_spare(nest)
+        request = nest.requests.recv(REQUEST_BYTES)
+        if not request:
+            return
+        token, _ = msgpack.unpackb(request)
+        try:
+            child = spare or _fork_twice(nest)
         except OSError as refused:  # EAGAIN, ENOMEM: the root counts it as a failed start and tries again later
-            requests.send(msgpack.packb([token, 0, f"the system refused a new process: {refused.strerror}"]))
+            nest.requests.send(msgpack.packb([token, 0, f"the system refused a new process: {refused.strerror}"]))
             continue
-        requests.send(msgpack.packb([token, pid, ""]))
-        os.close(go)  # it may run: it has been handed over
+        nest.requests.send(msgpack.packb([token, child.pid, ""]))  # first: its own news must not overtake this
+        child.become(request)
+        spare = None
 
 
-def _fork_twice(requests: socket.socket, run_dir: Path, root: int, name: str, token: int) -> tuple[int, int]:
+def _asked(requests: socket.socket) -> bool:
+    return bool(select.select([requests], [], [], 0)[0])
+
+
+def _try_spare(nest: Nest) -> Spare | None:
+    """A spare is a kindness; whether a process can be had at all is found out when one is needed."""
+    try:
+        return _fork_twice(nest)
+    except OSError:
+        return None
+
+
+def _fork_twice(nest: Nest) -> Spare:
+    """A child of the root. Raises OSError when the system has no process to give."""
     pid_read, pid_write = os.pipe()
-    go_read, go_write = os.pipe()
+    orders_read, orders_write = os.pipe()
     try:
         middle = os.fork()
     except OSError:
-        for descriptor in (pid_read, pid_write, go_read, go_write):
+        for descriptor in (pid_read, pid_write, orders_read, orders_write):
             os.close(descriptor)
         raise
     if middle == 0:
-        _middle(requests, run_dir, root, name, token, pid_write, go_read, (pid_read, go_write))
+        os.close(pid_read)
+        os.close(orders_write)
+        _middle(nest, pid_write, orders_read)
     os.close(pid_write)
-    os.close(go_read)
+    os.close(orders_read)
     answer = os.read(pid_read, 16)
     os.close(pid_read)
-    os.waitpid(middle, 0)
-    pid = int(answer or b"0")
-    if pid == 0:
-        os.close(go_write)
-        raise OSError(11, "the second fork failed")
-    return pid, go_write
+    os.waitpid(middle, 0)  # from here on the child is the root's
+    if not answer:
+        os.close(orders_write)
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return Spare(int(answer), orders_write)
 
 
-def _middle(
-    requests: socket.socket,
-    run_dir: Path,
-    root: int,
-    name: str,
-    token: int,
-    pid_write: int,
-    go_read: int,
-    foreign: tuple[int, int],
-) -> None:
+def _middle(nest: Nest, pid_write: int, orders: int) -> None:
     """Fork once more and leave; never returns."""
     try:
         child = os.fork()
@@ -80,33 +127,45 @@ def _middle(
     if child:
         os.write(pid_write, b"%d" % child)
         os._exit(0)
-    for descriptor in (pid_write, *foreign):
-        os.close(descriptor)
-    requests.close()
-    os.read(go_read, 1)  # ends when the zygote has reaped the middle process, or has died itself
-    os.close(go_read)
-    _adopted(root)
-    from supervisors.host import main
+    os.close(pid_write)
+    nest.requests.close()
+    _wait_for_orders(nest, orders)
 
-    main(run_dir, name, token, root)
+
+def _wait_for_orders(nest: Nest, orders: int) -> None:
+    """The spare child: everything that needs no name is done before the name is known. Never returns."""
+    from supervisors.host import main, warm_context
+
+    context = warm_context()
+    request = os.read(orders, REQUEST_BYTES)
+    if not request:
+        os._exit(0)  # the zygote has died; its successor brings its own
+    os.close(orders)
+    _adopted(nest.root)
+    token, name = msgpack.unpackb(request)
+    main(nest.run_dir, name, token, context)
 
 
 def _adopted(root: int) -> None:
-    """Wait until this process is the root's child. Only after a zygote's death can that take more than one look."""
+    """Die with the root from now on; it is the parent since the zygote reaped the middle process."""
     for _ in range(10_000):
         if os.getppid() == root:
             break
-        os.sched_yield()
+        os.sched_yield()  # the zygote died in the act: the kernel is about to hand this process over
     die_with(root)
 
 
 def preload(modules: list[str]) -> None:
-    """Import what children will need. What cannot be imported is its child's problem, which will say so."""
-    for module in modules:
+    """Import what children will need, and what they will ask of it. What cannot be imported is its child's problem."""
+    for kind in (catalog.LINKS, catalog.UPLINKS, catalog.PAYLOADS):
+        catalog.is_own(kind, "")
+    for name in modules:
         try:
-            importlib.import_module(module)
-        except ImportError:
+            module = importlib.import_module(name)
+        except Exception:  # noqa: BLE001  a stranger's code at import: a broken library is no end of all children
             continue
+        if hasattr(module, "Settings"):
+            fields_of(module.Settings)
 
 
 def main(arguments: list[str]) -> None:
@@ -120,7 +179,7 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     with socket.socket(fileno=int(descriptor)) as requests:
         requests.send(msgpack.packb([0, os.getpid(), ""]))  # ready
-        serve(requests, Path(run_dir), int(root))
+        serve(Nest(Path(run_dir), int(root), requests))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ because a module may be broken: that is its user's problem alone.
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import entry_points
 from types import ModuleType
 
@@ -45,9 +45,10 @@ def load(kind: str, name: str, path: str) -> ModuleType:
 _SINGULAR = {LINKS: "driver", UPLINKS: "uplink", PAYLOADS: "payload format"}
 
 
-def _own(kind: str) -> Iterator[str]:
+@lru_cache
+def _own(kind: str) -> frozenset[str]:
     package = importlib.import_module(f"transports.{kind}")
-    return (found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+    return frozenset(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
 
 
 def _imported(kind: str, name: str) -> ModuleType:

@@ -4,8 +4,6 @@ The drivers of serial ports and of TCP share this: how frames are cut out (trans
 (transports/fields), what is sent to ask for one or to write one.
 """
 
-# ruff: noqa: RUF009  (`setting` gives a field, as dataclasses.field does)
-
 import re
 import struct
 from collections.abc import Iterable

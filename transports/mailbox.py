@@ -23,12 +23,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
 import zmq
 from pykka._envelope import Envelope
 
+from transports.alarm import Alarm
 from transports.clock import Clock
 from transports.errors import AskTimeout, Down, HoldfastError, NotUnderstood
 from transports.messages import Message, Reply, pack, unpack
@@ -76,7 +78,7 @@ class PeerDown(Message):
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """A thing to do at a monotonic time; `cancel` makes it nothing."""
+    """A thing to do at a monotonic time, once; `cancel` makes it nothing, also when its time has come already."""
 
     at: float
     number: int
@@ -84,6 +86,11 @@ class Timer:
 
     def cancel(self) -> None:
         self.what = None
+
+    def fire(self) -> None:
+        what, self.what = self.what, None
+        if what is not None:
+            what()
 
 
 @dataclass(slots=True)
@@ -119,9 +126,14 @@ class Mailbox:
         self._poller = zmq.Poller()
         self._poller.register(self._wake, zmq.POLLIN)
         self._handlers: dict[Any, Callable[[], None]] = {self._wake: self._woken}
+        self._alarm = Alarm()
+        self._armed_for = inf
+        self._poller.register(self._alarm.fileno(), zmq.POLLIN)
+        self._handlers[self._alarm.fileno()] = self._rang
         self._timers: list[Timer] = []
         self._numbers = itertools.count(1)
         self._peers: dict[str, zmq.Socket[bytes]] = {}
+        self._monitors: dict[str, zmq.Socket[bytes]] = {}
         self._watched: set[str] = set()
         self._asked: dict[int, _Asked] = {}
         self._owner: Ownership | None = None
@@ -221,8 +233,16 @@ class Mailbox:
 
     def when_readable(self, descriptor: int, what: Callable[[], None], writable: bool = False) -> None:
         """Call `what` whenever the descriptor is readable (and, if asked, writable), until `forget`."""
+
+        def call() -> None:
+            if self._handlers.get(descriptor) is handler:  # not forgotten since it was seen to be ready
+                what()
+
+        def handler() -> None:
+            self._call(call)
+
         self._poller.register(descriptor, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
-        self._handlers[descriptor] = lambda: self._call(what)
+        self._handlers[descriptor] = handler
 
     def forget(self, descriptor: "int | zmq.Socket[bytes]") -> None:
         """Stop watching a descriptor; harmless when it is not watched."""
@@ -240,9 +260,8 @@ class Mailbox:
 
     def _poll(self) -> None:
         self._due()
-        if self._local:
-            return
-        for ready, _ in self._poller.poll(self._patience_ms()):
+        patience_ms = 0 if self._local else self._patience_ms()  # a timer that is always due must not deafen the actor
+        for ready, _ in self._poller.poll(patience_ms):
             handler = self._handlers.get(ready)
             if handler is not None:
                 handler()
@@ -253,13 +272,22 @@ class Mailbox:
         while self._timers and (self._timers[0].what is None or self._timers[0].at <= now):
             timer = heapq.heappop(self._timers)
             if timer.what is not None:
-                self._call(timer.what)
+                self._call(timer.fire)
 
     def _patience_ms(self) -> int | None:
+        """How long to poll at most. The alarm is the exact clock; the poll's own milliseconds only back it up."""
         if not self._timers:
             return None
-        wait_ms = (self._timers[0].at - self._clock.now()) * 1000
-        return max(0, int(wait_ms) + 1)
+        first = self._timers[0].at
+        wait_s = max(0.0, first - self._clock.now())
+        if first != self._armed_for:
+            self._armed_for = first
+            self._alarm.ring_in(wait_s)
+        return int(wait_s * 1000) + 1
+
+    def _rang(self) -> None:
+        self._armed_for = inf
+        self._alarm.heard()
 
     def _call(self, what: Callable[[], None]) -> None:
         self._local.append(Envelope(Call(what)))
@@ -352,6 +380,7 @@ class Mailbox:
         self._listen(socket, lambda: self._dealt(name, socket))
         if name in self._watched:  # attached before the connection is made, or its first event is missed
             monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+            self._monitors[name] = monitor
             self._listen(monitor, lambda: self._monitored(name, monitor))
         socket.connect(endpoint(mailbox_path(self._run_dir, name)))
         return socket
@@ -362,6 +391,10 @@ class Mailbox:
             self.forget(socket)
             socket.disable_monitor()
             socket.close()
+        monitor = self._monitors.pop(name, None)
+        if monitor is not None:
+            self.forget(monitor)
+            monitor.close(linger=0)
 
     def _send(self, to: str, frames: list[bytes]) -> None:
         socket = self._peers.get(to) or self._connected(to)

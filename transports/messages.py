@@ -175,6 +175,8 @@ def unpack(frames: Sequence[bytes]) -> tuple[Message, int]:
     """A message and its ask number from its frames. Raises NotUnderstood for anything else."""
     try:
         name, ask, *values = msgpack.unpackb(frames[0], use_list=False, strict_map_key=False)
+        if type(ask) is not int:
+            raise TypeError("the ask number is no number")
         kind = Message.registry[name]
         extra: dict[str, Any] = {"frames": frames[1:]} if len(frames) > 1 else {}
         return kind(*values[: len(kind.slots_in_order)], **extra), ask

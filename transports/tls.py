@@ -5,8 +5,6 @@
 TLS 1.2 at least; the far end's certificate and name are verified unless `verify = false` is written.
 """
 
-# ruff: noqa: RUF009  (`setting` gives a field, as dataclasses.field does)
-
 import socket
 import ssl
 from collections.abc import Iterator

@@ -214,8 +214,11 @@ class Spool:
             try:
                 log.begin(max(log.epoch, furthest.epoch) + 1, now_ns)
                 return
-            except SpoolFull:
-                self._dropped += self.shed(log.place.topic)  # a full disk must not keep the gateway from starting
+            except SpoolFull:  # which must not keep the gateway from starting
+                victims = [each for each in self._logs.values() if len(each.segments) > 1]
+                if not victims:
+                    raise
+                self._dropped += self.shed(max(victims, key=disk_bytes).place.topic)
 
     def _write(
         self,

@@ -50,7 +50,7 @@ class Uplink(Protocol):
         ...
 
     def step(self, now: float) -> None:
-        """Do the I/O that is due (read, write, keepalive), never blocking. Called when `fileno` is ready, and each tick."""
+        """Do the I/O that is due (read, write, keepalive), without blocking: when `fileno` is ready, and each tick."""
         ...
 
     def ready(self) -> bool:

@@ -1,7 +1,5 @@
 """What can be said of the MQTT uplink in a configuration."""
 
-# ruff: noqa: RUF009  (`setting` gives a field, as dataclasses.field does)
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -19,8 +19,6 @@ from transports.errors import Problem, UplinkDown, UplinkRefused
 from transports.settings import duration, setting, size
 from transports.uplinks import Identity, Outgoing
 
-# ruff: noqa: RUF009  (`setting` gives a field, as dataclasses.field does)
-
 
 @dataclass(frozen=True)
 class Settings:
