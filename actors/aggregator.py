@@ -30,6 +30,7 @@ log = logging.getLogger("holdfast.aggregator")
 FETCH_BYTES = 1024 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024  # output that may wait for its acknowledgement before more is read
 LEAVE_WITHIN_S = 3.0
+QUIET_S = 0.5  # a fetch that waits this long, many times the spool's answer, has found nothing
 COMMIT_S = 1.0  # how often the position is kept when there is no output to keep it with
 
 
@@ -62,6 +63,7 @@ class Aggregator(Actor):
         self._seen: tuple[int, int] | None = None  # None until the spool has told where to go on
         self._kept: tuple[int, int] = (0, 0)
         self._fetching = self._leaving = False
+        self._asked_at = 0.0
         self._expiry: Timer | None = None
         self._keeping: Timer | None = None
 
@@ -118,8 +120,10 @@ class Aggregator(Actor):
             and self._producer.waiting_bytes < AHEAD_BYTES
         ):
             self._fetching = self._ask()
+            self._await_silence()
 
     def _ask(self, first: bool = False) -> bool:
+        self._asked_at = self.place.clock.now()
         fetch = Fetch(RAW, self.place.name, self._session, FETCH_BYTES, first, durable=True)
         return self.mailbox.offer(SPOOLER, fetch)
 
@@ -136,7 +140,6 @@ class Aggregator(Actor):
                 self._seen = place
         self._keep(outputs)
         self._fetch()
-        self._await_silence()
 
     def _go_on(self, cursor: tuple[int, int], state: bytes) -> None:
         """Where the former incarnation had got to, with the windows it had open."""
@@ -182,12 +185,17 @@ class Aggregator(Actor):
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        if due_ns is not None:
+        if due_ns is not None and self._fetching:
             clock = self.place.clock
-            wait_s = max(0.0, (due_ns - clock.utc_ns()) / 1e9)
+            wait_s = max(0.01, (due_ns - clock.utc_ns()) / 1e9)
             self._expiry = self.mailbox.at(clock.now() + wait_s, self._expire)
 
     def _expire(self) -> None:
-        if self._fetching and not self._leaving:  # the spool has nothing for us: it is silence, and not a backlog
+        """Close windows only when the spool has nothing for us: a backlog, or an answer on its way, is not silence."""
+        quiet_at = self._asked_at + QUIET_S
+        if self._fetching and self.place.clock.now() < quiet_at:
+            self._expiry = self.mailbox.at(quiet_at, self._expire)
+            return
+        if self._fetching and not self._leaving:
             self._keep(self._aggregation.expire(self.place.clock.utc_ns()))
         self._await_silence()

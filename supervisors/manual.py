@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
+from supervisors import trial
 from supervisors.sections import Broken, fault_of, foreign
 from supervisors.tables import DeviceCommon, UplinkCommon
 from transports import catalog
@@ -53,6 +54,9 @@ def toml_of(note: FieldNote) -> str:
 
 
 def _described(kind: str, name: str) -> ModuleNote:
+    deadly = trial.fault_of(kind, name)
+    if deadly:
+        return ModuleNote(name, broken=deadly)
     try:
         module = foreign(lambda: catalog.load(kind, name, name))
     except MissingExtra as missing:

@@ -373,6 +373,7 @@ class Supervisor:
             "uptime_s": round(now - self._started, 3),
             "zygote": {"pid": zygote, "ready": self._zygote_ready},
             "ending": self._tree.ending,
+            "heartbeat_s": self._house.heartbeat_s,
             "children": [self._status_of(name, child, now) for name, child in self._tree.children.items()],
         }
 
