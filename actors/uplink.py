@@ -12,7 +12,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
@@ -26,7 +26,7 @@ from transports.mailbox import PeerDown, PeerUp, Timer
 from transports.messages import Commit, Fetch, Fetched, Message, NoSession
 from transports.names import SPOOLER
 from transports.payloads import OutRecord
-from transports.samples import Batch
+from transports.samples import Batch, Gap
 from transports.settings import build
 from transports.uplinks import Identity, Outgoing, Uplink
 
@@ -249,8 +249,10 @@ class UplinkActor(Actor):
         try:
             record = OutRecord(OUT, *place, codec.unpack(payload))
         except NotUnderstood as damaged:
-            self._set_aside([place], str(damaged))
-            return
+            log.error("record %s is damaged: %s", place, damaged)
+            self._tally.refused += 1
+            now_ns = self.place.clock.utc_ns()
+            record = OutRecord(OUT, *place, Gap(f"spool/{OUT}/{place[0]}", "damaged", 0, now_ns, place[1], place[1], 1))
         entry = Entry(record.item.source, len(payload), Waiting(place, record))
         self._groups += self._batching.add(entry, now)
 
@@ -276,16 +278,28 @@ class UplinkActor(Actor):
             self._ticket += 1
             self._window.sent(self._ticket, positions, len(payload))
             self._sizes[self._ticket] = len(positions), sum(_samples(w.record) for w in group.records)
-            self._hand_over(Outgoing(self._ticket, {"device": str(group.key)}, payload), positions)
+            self._hand_over(Outgoing(self._ticket, {"device": str(group.key)}, payload), group.records)
 
-    def _hand_over(self, message: Outgoing, positions: Sequence[Position]) -> None:
+    def _hand_over(self, message: Outgoing, records: Sequence[Waiting]) -> None:
         assert self._uplink is not None
         try:
             self._uplink.send(message)
         except UplinkRefused as refused:
+            self._refused(message, records, str(refused))
+
+    def _refused(self, message: Outgoing, records: Sequence[Waiting], why: str) -> None:
+        """What can never be delivered is delivered as a gap, under the same ids: the hole is announced where it is."""
+        self._tally.refused += len(records)
+        log.error("%d records can never be delivered, from %s: %s", len(records), records[0].position, why)
+        gaps = [replace(waiting.record, item=_gap_of(waiting.record, why)) for waiting in records]
+        payload = self._encode(gaps, self._gateway, self._work.batch_records > 1)
+        self._sizes[message.ticket] = len(records), 0
+        assert self._uplink is not None
+        try:
+            self._uplink.send(replace(message, payload=payload))
+        except UplinkRefused:
             self._sizes.pop(message.ticket)
             self._advance(self._window.taken(message.ticket))
-            self._count_refused(len(positions), f"{positions[0]}: {refused}")
 
     def _settle(self) -> None:
         if self._uplink is not None:
@@ -300,14 +314,6 @@ class UplinkActor(Actor):
             self._tally.samples += samples
             self._tally.last_delivery_ns = self.place.clock.utc_ns()
             self._advance(self._window.taken(ticket))
-
-    def _set_aside(self, positions: Sequence[Position], why: str) -> None:
-        self._advance(self._window.settled(positions))
-        self._count_refused(len(positions), f"{positions[0]}: {why}")
-
-    def _count_refused(self, records: int, why: str) -> None:
-        self._tally.refused += records
-        log.error("%d records can never be delivered and are set aside, from %s", records, why)
 
     # --- commits -----------------------------------------------------------------------------------------------------
 
@@ -326,6 +332,16 @@ class UplinkActor(Actor):
 
     def _offer_commit(self) -> None:
         self.mailbox.offer(SPOOLER, Commit(OUT, self.place.name, self._session, self._committed))
+
+
+def _gap_of(record: OutRecord, why: str) -> Gap:
+    """The gap that stands for a record which cannot be delivered."""
+    item = record.item
+    if isinstance(item, Gap):
+        return replace(item, detail=f"refused: {why}"[:200])
+    last = item.seq + len(item.times_ns) - 1
+    reason = f"refused: {why}"[:200]
+    return Gap(item.source, reason, item.times_ns[0], item.times_ns[-1], item.seq, last, len(item.times_ns))
 
 
 def _samples(record: OutRecord) -> int:

@@ -1,18 +1,20 @@
 """The command `holdfast`: run a gateway, look at it, operate it.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no gateway is running there.
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no gateway is running there. An error is one line on standard
+error; a configuration has one line for each mistake. What a verb needs is imported by the verb: `status` is quick.
 """
 
-import json
 import os
 import sys
+from collections.abc import Iterable
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from supervisors import control
-from transports.errors import AlreadyRunning, HoldfastError, NotRunning, SettingsError
+from transports.errors import HoldfastError, NotRunning, SettingsError
 from transports.messages import Operate, Status
 
 app = typer.Typer(
@@ -58,13 +60,18 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="show it again and again until Ctrl-C")] = False,
 ) -> None:
     """Show every process of a running gateway: what it does, how it is, why it is not."""
+    if watch and as_json:
+        raise typer.BadParameter("choose one of --watch and --json")
+    where = control.find_run_dir(run_dir)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(control.ask(where, Status()), indent=1))
+        return
     from supervisors import panel
 
-    where = control.find_run_dir(run_dir)
     if watch:
         panel.watch(lambda: control.ask(where, Status()))
-    elif as_json:
-        _print_json(control.ask(where, Status()))
     else:
         panel.show(control.ask(where, Status()))
 
@@ -95,13 +102,15 @@ def tail(
 ) -> None:
     """Print live values as they are read, until Ctrl-C."""
     from supervisors.tail import follow
+    from transports.settings import nearest
 
     where = control.find_run_dir(run_dir)
     devices = [child["name"] for child in control.ask(where, Status())["children"] if child["kind"] == "device"]
-    unknown = set(names or ()) - set(devices)
-    if unknown:
-        raise HoldfastError(f"no device is called {', '.join(sorted(unknown))}; there are {', '.join(devices)}")
-    follow(where, names or devices, as_json)
+    for unknown in (name for name in names or () if name not in devices):
+        raise HoldfastError(f"unknown device {unknown!r}; {nearest(unknown, devices)}")
+    if not devices:
+        raise HoldfastError("this gateway has no devices")
+    follow(where, sorted(set(names or devices)), as_json)
 
 
 @app.command()
@@ -110,14 +119,14 @@ def drivers(
     as_json: AsJson = False,
 ) -> None:
     """List the device drivers, or explain one with every setting."""
-    from supervisors import manual_page
+    from supervisors.manual_page import show_drivers
 
-    manual_page.show_drivers(name, as_json)
+    show_drivers(name, as_json)
 
 
 @app.command()
 def probe(
-    config: Config, device: Annotated[str, typer.Argument(help="a device of it")], as_json: AsJson = False
+    config: Config, device: Annotated[str, typer.Argument(help="one of its devices")], as_json: AsJson = False
 ) -> None:
     """Read one device once, without a gateway, and show what it says."""
     from supervisors.config import load
@@ -133,10 +142,15 @@ def init(
 ) -> None:
     """Write a commented configuration to start from."""
     from supervisors.starter import starter
+    from supervisors.tables import gateway_name_rule
 
     if config.exists() and not force:
         raise HoldfastError(f"{config} exists; name another file, or replace it with --force")
-    config.write_text(starter(output=config.absolute().with_suffix(".ndjson")))
+    name = "gateway" if gateway_name_rule(config.stem) else config.stem
+    try:
+        config.write_text(starter(name, config.absolute().with_suffix(".ndjson")))
+    except OSError as refused:
+        raise HoldfastError(f"{config} cannot be written ({refused.strerror})") from refused
     typer.echo(f"wrote {config}; look at it, then: holdfast check {config} && holdfast run {config}")
 
 
@@ -157,28 +171,38 @@ def _operate(verb: str, name: str, run_dir: Path | None) -> None:
     typer.echo(f"{name}: {answer['result']}")
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1))
-
-
 def main() -> NoReturn:
     """The entry point: errors become one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter gets "?", not a traceback
+    sys.exit(_code())
+
+
+def _code() -> int:
     try:
-        app(standalone_mode=True)
+        return app(standalone_mode=False) or 0
+    except typer.TyperException as misused:
+        return _misused(misused)
     except SettingsError as wrong:
-        code = _complain(wrong, 2)
+        return _complain(str(wrong).splitlines(), 2)
     except NotRunning as nobody:
-        code = _complain(nobody, 3)
-    except (AlreadyRunning, HoldfastError) as failed:
-        code = _complain(failed, 1)
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        return _complain([str(nobody)], 3)
+    except HoldfastError as failed:
+        return _complain([str(failed)], 1)
 
 
-def _complain(error: HoldfastError, code: int) -> int:
-    for line in str(error).splitlines():
-        print(line, file=sys.stderr)  # noqa: T201
+def _misused(error: typer.TyperException) -> int:
+    """A usage error; without any argument the help has been printed instead."""
+    ctx = getattr(error, "ctx", None)
+    command = ctx.command_path if ctx is not None else "holdfast"
+    said = error.format_message().rstrip(".")
+    return _complain([f"{command}: {said}; see {command} --help"] if said else [], error.exit_code)
+
+
+def _complain(lines: Iterable[str], code: int) -> int:
+    for line in lines:
+        typer.echo(" ".join(line.split()), err=True)
     return code
 
 

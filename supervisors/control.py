@@ -7,10 +7,9 @@ from typing import Any
 
 import zmq
 
-from supervisors.gateway import default_run_dir
 from transports.errors import HoldfastError, NotRunning
 from transports.messages import Message, Reply, pack, unpack
-from transports.names import ROOT, endpoint, listens, mailbox_path, owner_pid
+from transports.names import PATH_LIMIT, ROOT, endpoint, listens, mailbox_path, owner_pid
 
 LOCK = "gateway.lock"
 TIMEOUT_S = 5.0
@@ -18,9 +17,12 @@ ENVIRONMENT = "HOLDFAST_RUN_DIR"
 
 
 def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
-    """The root's answer. Raises NotRunning when no gateway answers there, HoldfastError with what the root refused."""
+    """The root's answer. Raises NotRunning when no gateway answers there, HoldfastError with what the root refused, or
+    when the run directory is another user's."""
     path = mailbox_path(run_dir, ROOT)
-    if not listens(path):
+    if os.access(run_dir, os.F_OK) and not os.access(run_dir, os.X_OK):
+        raise HoldfastError(f"{run_dir} belongs to the user {_owner(run_dir)}; run holdfast as that user")
+    if len(os.fsencode(path)) > PATH_LIMIT or not listens(path):
         raise NotRunning(f"no gateway runs in {run_dir}; start it with: holdfast run CONFIG --run-dir {run_dir}")
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
@@ -50,6 +52,8 @@ def find_run_dir(given: Path | None) -> Path:
         return given.absolute()
     if named := os.environ.get(ENVIRONMENT):
         return Path(named).absolute()
+    from supervisors.gateway import default_run_dir  # all settings classes come with it: 20 ms that --run-dir saves
+
     roots = {default_run_dir("any").parent, Path(f"/tmp/holdfast-{os.getuid()}"), Path("/run/holdfast")}
     found = sorted({lock.parent for root in roots if root.is_dir() for lock in _locks(root) if owner_pid(lock)})
     if len(found) == 1:
@@ -57,6 +61,13 @@ def find_run_dir(given: Path | None) -> Path:
     if found:
         raise NotRunning(f"several gateways run here; choose one with --run-dir: {', '.join(map(str, found))}")
     raise NotRunning("no gateway runs here; if it was started with --run-dir, name the same directory")
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:  # a user without a name
+        return str(path.stat().st_uid)
 
 
 def _locks(root: Path) -> list[Path]:

@@ -28,9 +28,12 @@ class ChildDied:
     how: str
     next_in_s: float
     quarantined: bool
+    comes_back: bool = True
     level = logging.WARNING
 
     def __str__(self) -> str:
+        if not self.comes_back:
+            return f"{self.name} (pid {self.pid}) died: {self.how}"
         what = "is quarantined, next probe" if self.quarantined else "is restarted"
         when = "at once" if self.next_in_s <= 0 else f"in {self.next_in_s:.1f} s"
         return f"{self.name} (pid {self.pid}) died: {self.how}; it {what} {when}"

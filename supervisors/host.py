@@ -22,10 +22,10 @@ import zmq
 from pykka import ActorDeadError, ActorRef
 
 from actors.actor import Fate, Place
+from supervisors.logs import LOG_BYTES, bound, log_path
 from transports.clock import MachineClock
 from transports.mailbox import Leave
 
-LOG_BYTES = 512 * 1024  # a child's log file; the one before it is kept as NAME.log.1
 LINGER_MS = 300  # how long last messages may take to leave
 
 Builder = Callable[[Place, Fate, "Home"], "ActorRef[Any]"]
@@ -56,11 +56,6 @@ def write_home(run_dir: Path, name: str, home: Home) -> None:
 def crash_path(run_dir: Path, name: str) -> Path:
     """Where a child leaves the traceback it died of, for the root to collect."""
     return run_dir / f"{name}.crash"
-
-
-def log_path(data_dir: Path, name: str) -> Path:
-    """The file with everything a child said."""
-    return data_dir / "logs" / f"{name}.log"
 
 
 def warm_context() -> "zmq.Context[zmq.Socket[bytes]]":
@@ -108,8 +103,7 @@ def _speak(data_dir: Path, name: str, level: str) -> None:
     """Everything this process prints goes to its log file; warnings also to the gateway's own output."""
     path = log_path(data_dir, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.rename(path.with_suffix(".log.1"))
+    bound(path, LOG_BYTES)
     console = os.fdopen(os.dup(2), "w", buffering=1)
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     os.dup2(file, 1)

@@ -131,15 +131,13 @@ def planted(specs: Sequence[ChildSpec], budget: Budget, held: Sequence[str], now
 
 def passed(tree: Tree, now: float) -> Step:
     """Time has passed: start whose turn it is, and do what is due."""
-    orders: list[Order] = []
-    for name in _turn(tree):
-        tree, more = _start(tree, name, now)
-        orders += more
+    tree, orders = _start_in_turn(tree, now)
     for name, child in tree.children.items():
         if child.due <= now:
             tree, more = _DUE[child.phase](tree, name, now)
-            orders += more
-    return tree, orders
+            orders = (*orders, *more)
+    tree, more = _start_in_turn(tree, now)  # again, because who was late holds up the others no longer
+    return tree, (*orders, *more)
 
 
 def became_ready(tree: Tree, name: str, token: int, now: float) -> Step:
@@ -167,30 +165,36 @@ def died(tree: Tree, name: str, token: int, how: str, normal: bool, now: float, 
         return tree, ()
     if child.phase is Phase.STOPPING:
         return _obeyed(tree, name, now)
-    reason = child.reason if child.phase is Phase.DYING else how
+    if child.phase is Phase.DYING:  # whatever it did with its last breath: it was being ended
+        normal, how = False, child.reason
     if tree.ending:
-        return _next_end(_with(tree, name, phase=Phase.ENDED, since=now, due=inf, reason=reason), now)
+        return _next_end(_with(tree, name, phase=Phase.ENDED, since=now, due=inf, reason=how), now)
     if not _comes_back(child.spec.restart, normal):
-        return passed(_with(tree, name, phase=Phase.ENDED, since=now, due=inf, reason=reason), now)
-    return _failed(tree, name, reason, now, luck)
+        return passed(_with(tree, name, phase=Phase.ENDED, since=now, due=inf, reason=how), now)
+    return _failed(tree, name, how, now, luck)
 
 
 def asked_stop(tree: Tree, name: str, now: float) -> Step:
     """The operator holds a child: it stays stopped until `asked_start`."""
     child = tree.children[name]
-    if child.phase in LIVE:
-        return _stop(tree, name, Then.HOLD, now)
     if child.phase is Phase.BROKEN:
         return tree, ()
-    return _with(tree, name, phase=Phase.HELD, since=now, due=inf, reason="held by the operator"), ()
+    if child.phase in LIVE:
+        tree, orders = _stop(tree, name, Then.HOLD, now)
+    else:
+        tree, orders = _with(tree, name, phase=Phase.HELD, since=now, due=inf, reason="held by the operator"), ()
+    tree, more = passed(tree, now)  # those that waited for it wait no longer
+    return tree, (*orders, *more)
 
 
 def asked_start(tree: Tree, name: str, now: float) -> Step:
     """The operator lets a child run: at once, and with a clean record."""
     child = tree.children[name]
+    if child.phase is Phase.BROKEN or tree.ending:
+        return tree, ()
     if child.phase is Phase.STOPPING and child.then is Then.HOLD:
-        return _with(tree, name, then=Then.RESTART), ()
-    if child.phase in LIVE or child.phase is Phase.BROKEN:
+        return _with(_forgiven(tree, name), name, then=Then.RESTART), ()
+    if child.phase in LIVE:
         return tree, ()
     return _start(_forgiven(tree, name), name, now)
 
@@ -198,7 +202,7 @@ def asked_start(tree: Tree, name: str, now: float) -> Step:
 def asked_restart(tree: Tree, name: str, now: float) -> Step:
     """The operator wants a new process: stop, then start; it does not count against the budget."""
     child = tree.children[name]
-    if child.phase in LIVE:
+    if child.phase in LIVE and not tree.ending:
         return _stop(_forgiven(tree, name), name, Then.RESTART, now)
     return asked_start(tree, name, now)
 
@@ -227,6 +231,14 @@ def _turn(tree: Tree) -> list[str]:
         if child.spec.waits and child.phase in UNSETTLED:
             break
     return turn
+
+
+def _start_in_turn(tree: Tree, now: float) -> Step:
+    orders: list[Order] = []
+    for name in _turn(tree):
+        tree, more = _start(tree, name, now)
+        orders += more
+    return tree, orders
 
 
 def _start(tree: Tree, name: str, now: float) -> Step:
@@ -261,7 +273,7 @@ def _failed(tree: Tree, name: str, reason: str, now: float, luck: float) -> Step
     child, budget = tree.children[name], tree.budget
     recent = (*(t for t in child.recent if now - t <= budget.period_s), now)[-budget.intensity - 1 :]
     spent = child.on_probation or len(recent) > budget.intensity
-    delay_s = child.spec.backoff.delay_s(child.failures - 1, luck) if child.failures or spent else 0.0
+    delay_s = child.spec.backoff.delay_s(max(0, child.failures - 1), luck) if child.failures or spent else 0.0
     tree = _with(
         tree,
         name,
@@ -312,11 +324,12 @@ def _next_end(tree: Tree, now: float) -> Step:
     Children that nothing waits for end together with their neighbours of that kind.
     """
     orders: list[Order] = []
+    for name, child in tree.children.items():  # at once: none of them may come back while it is not its turn to stop
+        if child.phase in (Phase.PENDING, Phase.WAITING, Phase.QUARANTINED):
+            tree = _with(tree, name, phase=Phase.ENDED, since=now, due=inf)
     for name in reversed(list(tree.children)):
         child = tree.children[name]
         if child.phase not in LIVE:
-            ended = child.phase in (Phase.PENDING, Phase.WAITING, Phase.QUARANTINED)
-            tree = _with(tree, name, phase=Phase.ENDED, since=now, due=inf) if ended else tree
             continue
         if child.spec.waits and any(other.phase in LIVE for other in _after(tree, name)):
             break

@@ -86,7 +86,7 @@ class Zygote:
         """Request a process; the answer comes as Born. False when the zygote is gone or too far behind."""
         try:
             self._requests.send(msgpack.packb([token, name]), socket.MSG_DONTWAIT)
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+        except OSError:  # its queue is full, it is gone, or the system is short of memory
             return False
         return True
 

@@ -13,12 +13,13 @@ from supervisors.control import LOCK
 from supervisors.gateway import Gateway
 from supervisors.lifeline import adopt_orphans
 from supervisors.supervisor import House, Supervisor
-from transports.clock import MachineClock
+from transports.clock import Clock, MachineClock
 from transports.errors import Problem, SettingsError
 from transports.mailbox import Mailbox
 from transports.names import ROOT, own
 
 log = logging.getLogger("holdfast.run")
+TOGETHER_S = 1.0  # signals within this time are one request
 
 
 def run(gateway: Gateway) -> None:
@@ -56,7 +57,7 @@ def _supervise(gateway: Gateway) -> None:
         tree.modules(gateway),
     )
     supervisor = Supervisor(house, tree.children(gateway), tree.budget(rules), clock, mailbox)
-    _hear_signals(mailbox, supervisor)
+    _hear_signals(mailbox, supervisor, clock)
     log.info("gateway %s starts (pid %d), data in %s", gateway.name, os.getpid(), gateway.data_dir)
     supervisor.run()
     log.info("gateway %s has stopped", gateway.name)
@@ -64,16 +65,26 @@ def _supervise(gateway: Gateway) -> None:
     context.destroy(linger=300)
 
 
-def _hear_signals(mailbox: Mailbox, supervisor: Supervisor) -> None:
-    """SIGTERM and SIGINT end the gateway in order; a second one at once. They wake the loop through a descriptor."""
+def _hear_signals(mailbox: Mailbox, supervisor: Supervisor, clock: Clock) -> None:
+    """SIGTERM and SIGINT end the gateway in order, a later second one at once. They wake the loop by a descriptor.
+
+    One request to stop can arrive twice, as a signal to the process and one to its group (timeout(1), a terminal).
+    """
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    impatient_at: float | None = None
 
     def heard() -> None:
+        nonlocal impatient_at
         os.read(woken, 64)
-        supervisor.end()
+        now = clock.now()
+        if impatient_at is None:
+            impatient_at = now + TOGETHER_S
+            supervisor.end()
+        elif now > impatient_at:
+            supervisor.end_now()
 
     mailbox.when_readable(woken, heard)
 

@@ -20,7 +20,8 @@ from supervisors import crashes, plan
 from supervisors.crashes import Crash
 from supervisors.events import ChildDied, ChildHung, ChildReady, ChildStopped, Operated, ZygoteDied, say
 from supervisors.held import Held
-from supervisors.host import Home, crash_path, log_path, write_home
+from supervisors.host import Home, crash_path, write_home
+from supervisors.logs import LOG_BYTES, bound, log_path
 from supervisors.plan import Kill, Order, Phase, Start, Step, Stop, Tree
 from supervisors.process import Born, Process, Zygote, end_strangers, start_zygote, watched
 from supervisors.spec import Budget, ChildSpec
@@ -30,6 +31,7 @@ from transports.mailbox import Call, Letter, Mailbox
 from transports.messages import Beat, Message, Operate, Ready, Status
 from transports.settings import nearest
 
+TEND_S = 30.0
 LOOK_S = 0.25  # how often signs of life are looked over
 STALL_S = 2.0  # a look that comes this late was not late by chance: the loop itself stood still
 ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk, or to answer a request
@@ -88,6 +90,7 @@ class Supervisor:
         """Start everything and keep it; returns when all have ended after `end`."""
         self._new_zygote()
         self._look()
+        self._tend_logs()
         while not self._tree.over:
             envelope = self._mailbox.get()
             if envelope.reply_to is None:
@@ -97,12 +100,14 @@ class Supervisor:
         self._farewell()
 
     def end(self) -> None:
-        """Stop all children in reverse order; a second call kills them."""
-        if self._tree.ending:
-            for life in self._lives.values():
-                life.process.send(signal.SIGKILL)
-            return
-        self._decide(plan.asked_shutdown(self._tree, self._clock.now()))
+        """Stop all children in reverse order."""
+        if not self._tree.ending:
+            self._decide(plan.asked_shutdown(self._tree, self._clock.now()))
+
+    def end_now(self) -> None:
+        """Somebody has lost patience with `end`: kill what still lives."""
+        for life in self._lives.values():
+            life.process.send(signal.SIGKILL)
 
     def _handle(self, what: Any) -> Any:
         match what:
@@ -247,6 +252,12 @@ class Supervisor:
             self._zygote.process.send(signal.SIGKILL)
         self._request()
         self._mailbox.at(min(now + LOOK_S, max(now, plan.next_due(self._tree))), self._look)
+
+    def _tend_logs(self) -> None:
+        """Children write to their logs for years; the root keeps those bounded."""
+        for name in self._tree.children:
+            bound(log_path(self._house.data_dir, name), LOG_BYTES)
+        self._mailbox.at(self._clock.now() + TEND_S, self._tend_logs)
 
     # --- the zygote --------------------------------------------------------------------------------------------------
 

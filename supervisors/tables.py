@@ -47,10 +47,10 @@ class GatewaySettings:
         example="press-line",
         check=gateway_name_rule,
     )
-    data_dir: Path | None = setting(  # noqa: RUF009
+    data_dir: Path | None = setting(
         None, help="directory of the spool and the crash reports", example="/var/lib/holdfast/press-line"
     )
-    run_dir: Path | None = setting(  # noqa: RUF009
+    run_dir: Path | None = setting(
         None, help="directory of the sockets between the processes", example="/run/holdfast/press-line"
     )
     log_level: str = setting(

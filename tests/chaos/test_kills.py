@@ -122,7 +122,6 @@ def _assert_all_once_in_order(outcomes: dict[str, Outcome]) -> None:
 
 
 @pytest.mark.timeout(CHAOS_S + 180)
-@pytest.mark.slow
 def test_killing_anything_but_devices_loses_nothing(tmp_path: Path) -> None:
     victims = ("passing", "spooler", "cloud", "zygote")
     outcomes = _campaign(tmp_path, victims, CHAOS_S, seed=int(time.time()))
@@ -130,7 +129,6 @@ def test_killing_anything_but_devices_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(CHAOS_S + 180)
-@pytest.mark.slow
 def test_killing_devices_too_loses_only_what_a_gap_announces(tmp_path: Path) -> None:
     victims = ("passing", "spooler", "cloud", "zygote", "straight", "through")
     outcomes = _campaign(tmp_path, victims, CHAOS_S, seed=int(time.time()))

@@ -1,7 +1,5 @@
 """Settings: a right table becomes what it says; every mistake in a wrong one is named with its cure."""
 
-# ruff: noqa: RUF009  (`setting` gives a field, as dataclasses.field does)
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

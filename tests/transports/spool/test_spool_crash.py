@@ -98,21 +98,24 @@ def test_an_id_is_never_given_twice_even_when_a_power_cut_took_what_was_handed_o
     assert len(handed_out) > 30
 
 
-def test_a_consumer_ahead_of_a_power_cut_gets_what_comes_after_it(disk: MemoryFiles, open_spool: Open) -> None:
+def test_a_consumer_ahead_of_a_power_cut_gets_what_comes_after_it_and_nothing_again(
+    disk: MemoryFiles, open_spool: Open
+) -> None:
     spool = open_spool()
-    spool.append("raw", "press", 1, [b"1", b"2", b"3"], NOW_NS)
-    spool.append("out", "agg", 1, [b"sum"], NOW_NS, Commit("raw", "agg", Position(1, 3)))
-    path = newest(disk, "raw")
-    for keep in (b"", b"1"):  # the unsynced end of raw is gone, the commit in the other file is not
-        disk.edit(
-            path, lambda data, keep=keep: data.__delitem__(slice(data.index(b"press"), None)) if not keep else None
-        )
-    spool = open_spool()
-    assert spool.end("raw") == (0, 0)
     spool.append("raw", "press", 1, [b"1", b"2"], NOW_NS)
+    spool = open_spool()
+    path = newest(disk, "raw")
+    size = disk.size(path)
+    spool.append("raw", "press", 3, [b"3", b"4", b"5"], NOW_NS)
+    spool.append("out", "agg", 1, [b"sum"], NOW_NS, Commit("raw", "agg", Position(2, 5)))
+    disk.edit(path, lambda data: data.__delitem__(slice(size, None)))  # written back: the commit, but not these three
+    spool = open_spool()
+    assert (spool.end("raw"), spool.waiting("raw", "agg")) == (Position(1, 2), 0)
+    assert spool.fetch("raw", "agg", 1 << 20) == ([], [], Position(2, 5))
+    spool.append("raw", "press", 3, [b"3", b"4"], NOW_NS)
     fetched = spool.fetch("raw", "agg", 1 << 20)
-    assert [record.payload for record in fetched.records] == [b"1", b"2"]
-    assert (fetched.end, fetched.holes, spool.waiting("raw", "agg")) == (Position(2, 2), [], 1)
+    assert [record.payload for record in fetched.records] == [b"3", b"4"]
+    assert (fetched.end, fetched.holes, spool.waiting("raw", "agg")) == (Position(3, 4), [], 1)
 
 
 def test_ids_go_on_when_a_topic_was_deleted_under_the_cursors_of_others(disk: MemoryFiles, open_spool: Open) -> None:

@@ -121,7 +121,8 @@ def test_an_unreadable_segment_is_put_into_quarantine_and_is_a_hole(disk: Memory
     assert spool.stat()["raw"].segments == 1
     spool = open_spool(segment_bytes=400)
     assert spool.fetch("raw", "agg", 1 << 20).holes == []
-    assert spool.stat()["raw"].quarantined == 1
+    stat = spool.stat()["raw"]
+    assert (stat.quarantined, stat.segments) == (1, 1), "its file stays, its hole has been told of"
 
 
 def test_the_newest_segment_without_its_header_still_tells_cursors_and_producers(

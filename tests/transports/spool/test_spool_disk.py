@@ -57,6 +57,18 @@ def test_a_segment_that_rolls_while_a_job_is_under_way_is_synced_all_the_same(
     assert set(real_paths(synced)) >= {path for call, path in real_disk.calls if call == "pwrite" and "/raw/" in path}
 
 
+def test_the_last_thing_that_happens_to_a_closed_segment_is_a_sync(open_real: Open, real_disk: HandOnDisk) -> None:
+    spool = open_real(segment_bytes=1000)
+    fill(spool, 6)
+    spool.sync()
+    fill(spool, 1)
+    assert spool.stat()["raw"].segments == 2
+    closed = max(
+        path for call, path in real_disk.calls if call == "pwrite" and "/raw/" in path and path.endswith("1.seg.new")
+    )
+    assert [call for call, path in real_disk.calls if path == closed][-1] == "fdatasync"
+
+
 def real_paths(paths: list[str]) -> list[str]:
     return paths + [path.removesuffix(".new") for path in paths]
 
@@ -130,8 +142,9 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(open_real: Open, real_disk:
     with pytest.raises(SpoolFull, match="No space left"):
         spool.append("raw", "press", 3, [b"x" * 30, b"y" * 30], NOW_NS)
     assert spool.producer("raw", "press")[0] == 2
-    spool.sync()
     real_disk.room = None
+    spool = open_real()
+    assert spool.stat()["raw"].torn_bytes == 0, "the half that fitted was taken back"
     spool.append("raw", "press", 3, [b"x", b"y"], NOW_NS)
     spool = open_real()
     assert spool.stat()["raw"].torn_bytes == 0
@@ -156,14 +169,15 @@ def test_a_full_disk_is_relieved_by_the_oldest_segment(open_real: Open, real_dis
 
 def test_a_full_disk_does_not_keep_the_spool_from_opening(open_real: Open, real_disk: HandOnDisk) -> None:
     spool = open_real(segment_bytes=1000)
-    fill(spool, 30)
+    fill(spool, 1)
+    fill(spool, 30, "out")
     spool.close()
     real_disk.room = 0
     spool = open_real(segment_bytes=1000)
     (dropped,) = spool.enforce(NOW_NS)
-    assert (dropped.reason, dropped.first.seq) == ("full", 1)
-    records = spool.fetch("raw", "agg", 1 << 20).records
-    assert len(records) + dropped.count == 30
+    assert (dropped.topic, dropped.reason, dropped.first.seq) == ("out", "full", 1)
+    assert len(spool.fetch("raw", "agg", 1 << 20).records) == 1
+    assert len(spool.fetch("out", "cloud", 1 << 20).records) + dropped.count == 30
 
 
 def test_an_error_while_writing_ends_the_spool(open_real: Open, real_disk: HandOnDisk) -> None:

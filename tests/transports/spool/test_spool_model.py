@@ -118,5 +118,5 @@ class Gateway(RuleBasedStateMachine):
         assert len(delivered) == sum(self.made.values())
 
 
-Gateway.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Gateway.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestARandomLife = Gateway.TestCase

@@ -117,6 +117,14 @@ def test_only_what_was_synced_is_handed_out_as_durable(open_spool: Open) -> None
     assert (spool.durable("raw"), bool(spool.dirty())) == (Position(1, 2), False)
 
 
+def test_what_was_read_ahead_but_not_synced_is_not_handed_out_as_durable(open_spool: Open) -> None:
+    spool = open_spool()
+    spool.append("raw", "press", 1, [b"1", b"2"], NOW_NS)
+    assert [record.payload for record in spool.fetch("raw", "agg", 1).records] == [b"1"]
+    assert payloads(spool, "raw", "agg", durable=True) == []
+    assert payloads(spool, "raw", "agg") == [b"2"]
+
+
 def test_waiting_counts_what_is_not_committed(open_spool: Open) -> None:
     spool = open_spool()
     assert spool.waiting("raw", "agg") == 0

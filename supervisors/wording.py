@@ -1,0 +1,97 @@
+"""How values, times and spans are written for a person at a terminal: pure text.
+
+What a device says is a stranger's text: nothing of it may move the cursor or colour the screen, so every character that
+is not printable is escaped or left out.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from transports.samples import Quality, Tag, Value, is_bad
+
+SHOWN_ITEMS = 8  # of a waveform
+SHOWN_BYTES = 32
+_PLAIN_BELOW = 1e8  # larger floats are written in full, or a counter would stand still in its last digits
+_UNCERTAIN = 0x4000_0000  # the lowest status code that is no longer Good
+_BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def plain(text: str) -> str:
+    """The text on one line, without anything that a terminal would obey."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def shortened(text: str, letters: int) -> str:
+    """At most that many letters; dots stand for what is left out."""
+    return text if len(text) <= letters else f"{text[: letters - 3].rstrip()}..."
+
+
+def span(seconds: float) -> str:
+    """A length of time in at most six letters: 4.2s, 42s, 3m05s, 2h07m, 12d03h, 400d."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    days, hours = whole // 86_400, whole % 86_400 // 3600
+    return f"{days}d{hours:02}h" if days < 100 else f"{days}d"
+
+
+def amount(size_bytes: int) -> str:
+    """An amount of bytes: 512 B, 8.0 KiB, 1.2 GiB."""
+    for factor, unit in _BYTE_UNITS:
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} B"
+
+
+def local_time(time_ns: int) -> str:
+    """A source timestamp (ns UTC) in this machine's time zone, ISO 8601 with milliseconds, cut and not rounded."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    local = datetime.fromtimestamp(seconds).astimezone().replace(microsecond=rest_ns // 1000)
+    return local.isoformat(timespec="milliseconds")
+
+
+def value_text(value: Value | None) -> str:
+    """A value on one line; "?" where there is none. Exact for integers; long ones are cut."""
+    match value:
+        case None:
+            return "?"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.8g}" if abs(value) < _PLAIN_BELOW else repr(value)
+        case str():
+            return repr(value)
+        case bytes():
+            return f"0x{value[:SHOWN_BYTES].hex()}" + (f"... ({len(value)} bytes)" if len(value) > SHOWN_BYTES else "")
+        case tuple():
+            items = ", ".join(map(value_text, value[:SHOWN_ITEMS]))
+            return f"[{items}, ... ({len(value)})]" if len(value) > SHOWN_ITEMS else f"[{items}]"
+    return str(value)
+
+
+def quality_text(code: int) -> str:
+    """An OPC UA status code by name (BadTimeout), one the house does not know by severity and number; "" for Good."""
+    try:
+        name = Quality(code).name
+    except ValueError:
+        severity = "Bad" if is_bad(code) else "Uncertain" if code >= _UNCERTAIN else ""
+        return f"{severity} 0x{code:08x}" if severity else ""
+    return "" if code == Quality.GOOD else name.title().replace("_", "")
+
+
+def reading(tag: Tag, value: Value | None, quality: int) -> dict[str, Any]:
+    """One reading as the JSON payload has it (transports/payloads/json.py), for orjson with its `as_text`.
+
+    JSON has no NaN and no infinity: orjson writes null, and a quality that was Good says here that this is no value.
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    odd = any(isinstance(part, float) and part - part != 0.0 for part in parts)
+    told = Quality.UNCERTAIN_SUB_NORMAL if odd and quality < _UNCERTAIN else quality
+    unit = {"unit": tag.unit} if tag.unit else {}
+    return {"tag": tag.name, "value": value, "quality": int(told), **unit}
