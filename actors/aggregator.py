@@ -8,7 +8,7 @@ reading is counted exactly once. It reads only what is durable, or a power cut c
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
@@ -177,7 +177,9 @@ class Aggregator(Actor):
         commit = (RAW, self.place.name, *self._seen, self._aggregation.dump())
         self._tally.outputs += len(outputs)
         self._kept = self._seen
-        self._producer.add(OUT, Entry(tuple(codec.pack(item) for item in outputs), commit=commit))
+        self._producer.add(
+            OUT, Entry(tuple(codec.pack(replace(item, aggregate=self.place.name)) for item in outputs), commit=commit)
+        )
 
     def _await_silence(self) -> None:
         """Have windows closed whose device has fallen silent."""

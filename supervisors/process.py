@@ -112,6 +112,7 @@ def start_zygote(run_dir: Path, modules: Sequence[str]) -> Zygote:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [
         sys.executable,
+        "-P",  # a folder `actors` where the gateway was started is not ours
         "-m",
         "supervisors.zygote",
         str(theirs.fileno()),

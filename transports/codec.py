@@ -2,14 +2,15 @@
 
 A record's payload is one msgpack array; the first item names what it is and its version:
 
-    ["b1", source, seq, tags, times, blocks, quality, window_ns]
+    ["b1", source, seq, tags, times, blocks, quality, window_ns, aggregate]
         tags     bin: msgpack [[name, type, unit], ...], packed apart so that a reader can remember it by its bytes
         times    bin: n x int64, little-endian, ns UTC
         blocks   {type: bin (n x k_type items, little-endian) | [item, ...]}; arrays are bins of 8-byte items
         quality  int | bin: n x k uint32, little-endian
-    ["g1", source, reason, since_ns, until_ns, first_seq, last_seq, count, detail]
+    ["g1", source, reason, since_ns, until_ns, first_seq, last_seq, count, detail, aggregate]
 
-Unknown kinds and damaged payloads raise NotUnderstood; a payload is never guessed at.
+New fields are added at the end and have a default, so that older records are understood. Unknown kinds and damaged
+payloads raise NotUnderstood; a payload is never guessed at.
 """
 
 import struct
@@ -38,6 +39,7 @@ def pack(item: Batch | Gap) -> bytes:
             item.last_seq,
             item.count,
             item.detail,
+            item.aggregate,
         )
         return _packed(["g1", *fields])
     n = len(item.times_ns)
@@ -51,6 +53,7 @@ def pack(item: Batch | Gap) -> bytes:
             {int(kind): _packed_block(kind, block) for kind, block in item.blocks.items()},
             item.quality,
             item.window_ns,
+            item.aggregate,
         ]
     )
 
@@ -76,8 +79,9 @@ def _batch(
     blocks: Mapping[int, bytes | tuple[Any, ...]],
     quality: int | bytes,
     window_ns: int,
+    aggregate: str = "",
 ) -> Batch:
-    _check_types((source, str), (seq, int), (blocks, dict), (quality, (int, bytes)), (window_ns, int))
+    _check_types((source, str), (seq, int), (blocks, dict), (quality, (int, bytes)), (window_ns, int), (aggregate, str))
     times_ns = struct.unpack(f"<{len(times) // 8}q", times)
     batch = Batch(
         source,
@@ -87,6 +91,7 @@ def _batch(
         {DataType(kind): _unpacked_block(DataType(kind), block) for kind, block in blocks.items()},
         quality,
         window_ns,
+        aggregate,
     )
     _check_shape(batch)
     return batch
@@ -94,7 +99,14 @@ def _batch(
 
 def _gap(*fields: Any) -> Gap:
     gap = Gap(*fields)
-    _check_types((gap.source, str), (gap.reason, str), (gap.detail, str), (gap.since_ns, int), (gap.until_ns, int))
+    _check_types(
+        (gap.source, str),
+        (gap.reason, str),
+        (gap.detail, str),
+        (gap.aggregate, str),
+        (gap.since_ns, int),
+        (gap.until_ns, int),
+    )
     _check_types(*((known, (int, NoneType)) for known in (gap.first_seq, gap.last_seq, gap.count)))
     return gap
 

@@ -121,6 +121,7 @@ class Batch:
     order of `tags`, row by row: little-endian bytes (n x k_type items) for the FIXED types, a list for the others.
     `quality` is one status code for all samples or n x k little-endian uint32, row by row over all tags.
     `window_ns` is the length of the window that each scan sums up (its time is the window's start), 0 for readings.
+    `aggregate` names the aggregate that made it, whose own `seq` it then has; "" for what the device said itself.
     """
 
     source: str
@@ -130,6 +131,7 @@ class Batch:
     blocks: Mapping[DataType, bytes | list[Any]]
     quality: int | bytes = Quality.GOOD
     window_ns: int = 0
+    aggregate: str = ""
 
     @property
     def samples(self) -> int:
@@ -175,6 +177,7 @@ class Gap:
 
     The missing scans of `source` lie after `since_ns` and before `until_ns` (UTC ns). `first_seq` and `last_seq`
     are their sequence numbers, `count` how many; each is `None` where nobody can know (the process died).
+    `aggregate` names the aggregate in whose output they are missing; "" when it is the device's own.
     """
 
     source: str
@@ -185,6 +188,7 @@ class Gap:
     last_seq: int | None = None
     count: int | None = None
     detail: str = field(default="", compare=False)
+    aggregate: str = ""
 
 
 _UNFIT = (struct.error, TypeError, ValueError, OverflowError)

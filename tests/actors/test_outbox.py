@@ -283,6 +283,7 @@ class Spool:
     """What the other side has: payloads by number, and how far that is durable."""
 
     kept: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    ends: list[int] = field(default_factory=lambda: [0])  # the last number of each transaction: kept whole or not
     durable: int = 0
 
     @property
@@ -294,9 +295,11 @@ class Spool:
         for number, payload in enumerate(entry.payloads, entry.first_pseq):
             if number > self.last:
                 self.kept.append((number, payload, entry.is_overflow))
+        self.ends.append(self.last)
 
     def forget_after(self, pseq: int) -> None:
         self.kept = [each for each in self.kept if each[0] <= pseq]
+        self.ends = [end for end in self.ends if end <= pseq]
 
 
 class Life(RuleBasedStateMachine):
@@ -331,6 +334,11 @@ class Life(RuleBasedStateMachine):
         self.next_seq += skip  # these go to another topic
         self.add(Entry(tuple(payloads), (first, last, first * 10, last * 10)))
 
+    @rule(times=st.integers(5, 20), size_bytes=st.integers(12, 400))
+    def reads_for_a_while(self, times: int, size_bytes: int) -> None:
+        for _ in range(times):
+            self.reads([1], size_bytes, 0)
+
     @precondition(lambda self: len(self.notes) < 3)
     @rule()
     def says_something_else(self) -> None:
@@ -358,14 +366,18 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.outbox.is_open)
     @rule(data=st.data())
     def acknowledges(self, data: st.DataObject) -> None:
-        self.spool.durable = data.draw(st.integers(self.spool.durable, self.spool.last))
+        self.spool.durable = data.draw(self.some_end())
         self.outbox.acknowledged(self.spool.durable)
+
+    def some_end(self) -> st.SearchStrategy[int]:
+        """How far a sync may have got: the end of a transaction, never behind what is durable."""
+        return st.sampled_from([end for end in self.spool.ends if end >= self.spool.durable])
 
     @rule(data=st.data())
     def dies(self, data: st.DataObject) -> None:
         self.takes(data)
         self.wire.clear()
-        self.spool.forget_after(data.draw(st.integers(self.spool.durable, self.spool.last)))
+        self.spool.forget_after(data.draw(self.some_end()))
         self.outbox.lost()
 
     @precondition(lambda self: not self.outbox.is_open)

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -47,13 +48,14 @@ def _scan(draw: st.DrawFn, tags: tuple[Tag, ...]) -> Scan:
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
     """Any batch that a driver's scans may become."""
-    return batch_of(draw(TEXT), draw(UINT64), draw(scans()))
+    batch = batch_of(draw(TEXT), draw(UINT64), draw(scans()))
+    return replace(batch, window_ns=draw(UINT64), aggregate=draw(TEXT))
 
 
 def gaps() -> st.SearchStrategy[Gap]:
     """Any gap, of known or unknown extent."""
     number = st.none() | UINT64
-    return st.builds(Gap, TEXT, TEXT, INT64, INT64, number, number, number, TEXT)
+    return st.builds(Gap, TEXT, TEXT, INT64, INT64, number, number, number, TEXT, TEXT)
 
 
 def bits(value: Value | None) -> Any:

@@ -1,6 +1,7 @@
 """What all payload formats say alike: whose record this is, the dedupe key, and a gap.
 
 every record   gateway, topic, epoch, seq: the dedupe key; device: the source of the readings
+               aggregate: the aggregate that made them, only where one did; source_seq and scan are then its own count
 a gap besides  gap: {reason, since, until (ns UTC), first_seq, last_seq, count (null: nobody knows), detail}
 """
 
@@ -16,12 +17,14 @@ REMEMBERED_MOST = 256
 
 def head(record: OutRecord, gateway: str) -> dict[str, Any]:
     """The fields with which every record begins."""
+    made_by = {"aggregate": record.item.aggregate} if record.item.aggregate else {}
     return {
         "gateway": gateway,
         "topic": record.topic,
         "epoch": record.epoch,
         "seq": record.seq,
         "device": record.item.source,
+        **made_by,
     }
 
 

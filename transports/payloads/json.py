@@ -5,7 +5,8 @@
                    "unit": "kN", "window_ns": 60000000000}, ...]}
 
 `time` is the source timestamp, ns UTC; `quality` the OPC UA status code (0 is Good); `scan` the source's number of the
-look that saw this reading: readings of equal `scan` belong together, and a missing number is a missing scan.
+look that saw this reading: readings of equal `scan` belong together, and a missing number is a missing scan. What an
+aggregate made says so in `aggregate`, and has the aggregate's own count for that device instead.
 `source_seq` is the first scan's. `unit` and `window_ns` (a window's length; `time` is its start) stand only where
 there is one. Integers are exact over all 64 bits, so read them with a parser that keeps them. Bytes are base64 text.
 

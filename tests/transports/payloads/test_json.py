@@ -1,4 +1,5 @@
 from base64 import b64encode
+from dataclasses import replace
 from math import isfinite
 
 import orjson
@@ -48,6 +49,13 @@ def test_every_record_names_its_gateway_its_device_and_its_dedupe_key(record):
     got = orjson.loads(json.encode([record], "plant-7", False))
     assert (got["gateway"], got["topic"], got["epoch"], got["seq"]) == ("plant-7", "out", record.epoch, record.seq)
     assert got["device"] == record.item.source
+
+
+@given(records(batches() | GAPS))
+def test_what_an_aggregate_made_names_it_and_what_a_device_said_does_not(record):
+    assert "aggregate" not in orjson.loads(json.encode([record], "g", False))
+    made = replace(record, item=replace(record.item, aggregate="hourly"))
+    assert orjson.loads(json.encode([made], "g", False))["aggregate"] == "hourly"
 
 
 @given(records(GAPS))
