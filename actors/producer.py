@@ -60,9 +60,10 @@ class Producer:
             case Appended(topic=topic, session=session, pseq=pseq, time_ns=time_ns):
                 if session == self._session:
                     self._appended(topic, pseq, time_ns)
-            case NoSession(topic=topic):
-                self.outboxes[topic].lost()
-                self._open(topic)
+            case NoSession(topic=topic, session=session):
+                if session == self._session:  # else it is about what a former incarnation had still sent
+                    self.outboxes[topic].lost()
+                    self._open(topic)
             case _:
                 return False
         return True

@@ -22,6 +22,7 @@ from supervisors.events import ChildDied, ChildHung, ChildReady, ChildStopped, O
 from supervisors.held import Held
 from supervisors.host import Home, crash_path, write_home
 from supervisors.logs import LOG_BYTES, bound, log_path
+from supervisors.obituary import Obituary
 from supervisors.plan import Kill, Order, Phase, Start, Step, Stop, Tree
 from supervisors.process import Born, Process, Zygote, end_strangers, start_zygote, watched
 from supervisors.spec import Budget, ChildSpec
@@ -83,6 +84,7 @@ class Supervisor:
         self._zygote_failures = 0
         self._excused = False  # the last look came too late to blame anybody
         self._started = self._looked = clock.now()
+        self._obituary = Obituary(mailbox, clock)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -127,6 +129,8 @@ class Supervisor:
                 return self.status()
             case Operate():
                 return self._operate(message)
+            case _:
+                self._obituary.hear(message)
         return None
 
     # --- deciding and acting -----------------------------------------------------------------------------------------
@@ -202,6 +206,8 @@ class Supervisor:
         pid, how = life.process.pid if life else 0, self._last_end[name]
         next_in_s = max(0.0, child.due - now) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else 0.0
         say(ChildDied(name, pid, how, next_in_s, child.on_probation, child.phase is not Phase.ENDED))
+        if child.spec.kind == "device" and child.phase is Phase.QUARANTINED:
+            self._obituary.announce(name, how, life.state.get("last_read_ns", 0) if life else 0)
         crash = Crash(
             name=name,
             pid=pid,

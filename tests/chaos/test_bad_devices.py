@@ -56,6 +56,11 @@ def _readings(output: Path, device: str) -> list[dict[str, Any]]:
     return [reading for r in records if r["device"] == device and "readings" in r for reading in r["readings"]]
 
 
+def _gaps(output: Path, device: str) -> list[str]:
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    return [record["gap"]["reason"] for record in records if record["device"] == device and "gap" in record]
+
+
 @pytest.mark.parametrize("mood", MOODS)
 def test_a_bad_driver_disturbs_nobody_is_explained_and_heals(tmp_path: Path, mood: str) -> None:
     moods, output = tmp_path / "mood", tmp_path / "out.ndjson"
@@ -78,3 +83,6 @@ def test_a_bad_driver_disturbs_nobody_is_explained_and_heals(tmp_path: Path, moo
     counted = [reading["value"] for reading in _readings(output, "steady")]
     assert counted == list(range(1, len(counted) + 1))
     assert [r for r in _readings(output, "moody") if r["value"] is not None], "it never came back"
+    if mood != "connect-down":
+        reasons = [reason for reason in _gaps(output, "moody") if reason.startswith("process is down")]
+        assert any(MOODS[mood] in reason for reason in reasons), "silence was not announced"
