@@ -45,11 +45,17 @@ class Place:
 
 
 class Fate:
-    """How an actor ended, for whoever waits for it: `over` is set at its very end, `error` before when it failed."""
+    """How an actor ended, for whoever waits for it: `over` is set at its very end, `error` before when it failed.
 
-    def __init__(self) -> None:
+    An actor that is `alone` in its process runs in the thread that starts it, and `start` returns when it is over:
+    a thread more would cost memory in each of hundreds of processes. `reference` is the way to it meanwhile.
+    """
+
+    def __init__(self, alone: bool = False) -> None:
+        self.alone = alone
         self.over = threading.Event()
         self.error: BaseException | None = None
+        self.reference: pykka.ActorRef[Any] | None = None
 
 
 class Actor(pykka.ThreadingActor):
@@ -60,6 +66,7 @@ class Actor(pykka.ThreadingActor):
     def __init__(self, place: Place, fate: Fate) -> None:
         super().__init__()
         self.place, self.fate = place, fate
+        fate.reference = self.actor_ref
 
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
@@ -136,6 +143,12 @@ class Actor(pykka.ThreadingActor):
     ) -> None:
         super()._handle_failure(exception_type, exception_value, traceback)
         self.fate.error = exception_value
+
+    def _start_actor_loop(self) -> None:
+        if self.fate.alone:
+            self._actor_loop()
+        else:
+            super()._start_actor_loop()
 
     def _actor_loop(self) -> None:
         try:

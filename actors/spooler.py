@@ -20,6 +20,7 @@ from typing import Any
 from actors.actor import Actor, Fate, Place
 from transports import codec
 from transports.errors import Down, NotUnderstood, SpoolError
+from transports.mailbox import Timer
 from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message, NoSession
 from transports.samples import Gap
 from transports.settings import build
@@ -28,6 +29,9 @@ from transports.spool import Commit as SpoolCommit
 
 log = logging.getLogger("holdfast.spooler")
 ENFORCE_S = 1.0
+LAZY_S = (
+    1.0  # a commit that a power cut takes back is a repetition, not a loss: it waits for the next sync, or this long
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Spooler(Actor):
         self._waiting: dict[tuple[str, str], tuple[str, Fetch]] = {}
         self._unsynced: dict[tuple[str, str], _Unsynced] = {}
         self._unsynced_records = 0
-        self._sync_due = False
+        self._sync_timer: Timer | None = None
         self._job: tuple[SyncJob, dict[tuple[str, str], _Unsynced]] | None = None
         self._appended = self._fetched = self._syncs = 0
 
@@ -112,7 +116,7 @@ class Spooler(Actor):
             case Commit(topic=topic, consumer=consumer, session=session, place=place, state=state):
                 if self._sessions.get((topic, f"<{consumer}")) == session:
                     self._spool.commit(SpoolCommit(topic, consumer, Position(*place), state))
-                    self._want_sync()
+                    self._sync_within(LAZY_S)
             case _:
                 return NotImplemented
         return None
@@ -152,13 +156,22 @@ class Spooler(Actor):
             return  # the one under way is followed by another, if there is need
         if self._settings.strict or self._unsynced_records >= self._settings.sync_records:
             self._sync()
-        elif not self._sync_due:
-            self._sync_due = True
-            self.mailbox.at(self.place.clock.now() + self._settings.sync_s, self._sync)
+        else:
+            self._sync_within(self._settings.sync_s)
+
+    def _sync_within(self, seconds: float) -> None:
+        due = self.place.clock.now() + seconds
+        if self._sync_timer is None or due < self._sync_timer.at:
+            if self._sync_timer is not None:
+                self._sync_timer.cancel()
+            self._sync_timer = self.mailbox.at(due, self._sync)
 
     def _sync(self) -> None:
-        self._sync_due = False
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+            self._sync_timer = None
         if self._job is not None:
+            self._sync_within(self._settings.sync_s)
             return
         job = self._spool.dirty()
         waiting, self._unsynced, self._unsynced_records = self._unsynced, {}, 0

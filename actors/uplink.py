@@ -31,7 +31,7 @@ from transports.settings import build
 from transports.uplinks import Identity, Outgoing, Uplink
 
 log = logging.getLogger("holdfast.uplink")
-COMMIT_S = 0.02  # acknowledgements of this long are committed together
+COMMIT_S = 0.1  # acknowledgements of this long are committed together
 FETCH_BYTES = 512 * 1024
 
 Position = tuple[int, int]
@@ -50,7 +50,7 @@ class Work:
     window_messages: int = 64
     window_bytes: int = 4 * 1024 * 1024
     retry_first_s: float = 0.5
-    retry_ceiling_s: float = 20.0
+    retry_ceiling_s: float = 4.0
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ import zmq
 from pykka import ActorDeadError, ActorRef
 
 from actors.actor import Fate, Place
-from supervisors.logs import LOG_BYTES, bound, log_path
+from supervisors.logs import log_path
 from transports.clock import MachineClock
 from transports.mailbox import Leave
 
@@ -85,39 +85,56 @@ def main(run_dir: Path, name: str, token: int, context: "zmq.Context[zmq.Socket[
 
 
 def _live(home: Home, place: Place) -> BaseException | None:
-    """Run the actor to its end; what it died of, or None when it was asked to stop."""
-    fate = Fate()
-    reference = KINDS[home.kind](place, fate, home)
-    signal.signal(signal.SIGTERM, lambda *_: _leave(reference))
+    """Run the actor to its end, in this thread; what it died of, or None when it was asked to stop."""
+    fate = Fate(alone=True)
+    signal.signal(signal.SIGTERM, lambda *_: _leave(fate))
+    KINDS[home.kind](place, fate, home)
     fate.over.wait()
     place.context.destroy(linger=LINGER_MS)
     return fate.error
 
 
-def _leave(reference: "ActorRef[Any]") -> None:
+def _leave(fate: Fate) -> None:
+    if fate.reference is None:
+        os._exit(0)  # asked to stop before it began
     with suppress(ActorDeadError):  # it is about to end anyway
-        reference.tell(Leave())
+        fate.reference.tell(Leave())
+
+
+class _Lines(logging.Formatter):
+    """Log lines with the actor's name, which is known last."""
+
+    actor = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{self.formatTime(record)} {record.levelname} {self.actor}: {super().format(record)}"
+
+
+_lines = _Lines()
+_own, _console = logging.StreamHandler(), logging.StreamHandler()
+
+
+def warm_up() -> None:
+    """What a child needs before it knows its name, done once, before the zygote forks: its pages are then shared."""
+    _console.setStream(os.fdopen(os.dup(2), "w", buffering=1))
+    _own.setStream(os.fdopen(2, "w", buffering=1, closefd=False))
+    for handler in (_own, _console):
+        handler.setFormatter(_lines)
+        logging.getLogger().addHandler(handler)
+    _console.setLevel(logging.WARNING)
+    logging.getLogger("pykka").setLevel(logging.CRITICAL)  # the traceback is told once, by `main`
+    faulthandler.enable(2)
 
 
 def _speak(data_dir: Path, name: str, level: str) -> None:
     """Everything this process prints goes to its log file; warnings also to the gateway's own output."""
-    path = log_path(data_dir, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bound(path, LOG_BYTES)
-    console = os.fdopen(os.dup(2), "w", buffering=1)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    file = os.open(log_path(data_dir, name), flags, 0o640)
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    faulthandler.enable(2)
-    form = logging.Formatter(f"%(asctime)s %(levelname)s {name}: %(message)s")
-    for stream, threshold in ((os.fdopen(2, "w", buffering=1, closefd=False), level), (console, "WARNING")):
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(form)
-        handler.setLevel(threshold)
-        logging.getLogger().addHandler(handler)
+    _lines.actor = name
     logging.getLogger().setLevel(level)
-    logging.getLogger("pykka").setLevel(logging.CRITICAL)  # the traceback is told once, by `main`
 
 
 def _device(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":

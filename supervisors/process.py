@@ -2,7 +2,7 @@
 
 A pidfd is readable when its process has ended and never means another process, as a pid may. All children are the
 root's own (see zygote.py), so only the root reaps them, and only those it knows; whatever else it finds among its
-children came from a zygote that died in the act, and is ended.
+children was left by a zygote or a child that died, and is ended.
 """
 
 import os
@@ -10,7 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +97,10 @@ class Zygote:
         while True:
             try:
                 answer = self._requests.recv(4096, socket.MSG_DONTWAIT)
-            except (BlockingIOError, ConnectionResetError):
+            except BlockingIOError:
                 return born
+            except ConnectionResetError:
+                continue  # said once, when it died with requests unread; what it had answered is still there
             if not answer:
                 return born
             born.append(Born(*msgpack.unpackb(answer)))
@@ -131,7 +134,7 @@ def start_zygote(run_dir: Path, modules: Sequence[str]) -> Zygote:
 
 
 def strangers(known: set[int]) -> list[int]:
-    """Children of this process that nobody here knows: left by a zygote that died between two forks."""
+    """Children of this process that nobody here knows: left by a zygote or a child that died."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         try:
@@ -145,11 +148,22 @@ def end_strangers(known: set[int]) -> list[int]:
     """End and reap all strangers, also those that a stranger was just about to make."""
     ended: list[int] = []
     while alien := strangers(known):
-        for pid in alien:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                pass
-            ended.append(pid)
+        end(alien)
+        ended += alien
     return ended
+
+
+def end(pids: Iterable[int]) -> None:
+    """Kill and reap children of this process."""
+    for pid in pids:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def group_of(pid: int) -> int:
+    """The process group that a process is in; 0 when it is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0

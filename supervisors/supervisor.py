@@ -24,17 +24,18 @@ from supervisors.host import Home, crash_path, write_home
 from supervisors.logs import LOG_BYTES, bound, log_path
 from supervisors.obituary import Obituary
 from supervisors.plan import Kill, Order, Phase, Start, Step, Stop, Tree
-from supervisors.process import Born, Process, Zygote, end_strangers, start_zygote, watched
+from supervisors.process import Born, Process, Zygote, end, end_strangers, group_of, start_zygote, strangers, watched
 from supervisors.spec import Budget, ChildSpec
 from transports.backoff import Backoff
 from transports.clock import Clock
-from transports.mailbox import Call, Letter, Mailbox
+from transports.mailbox import Call, Letter, Mailbox, Timer
 from transports.messages import Beat, Message, Operate, Ready, Status
 from transports.settings import nearest
 
 TEND_S = 30.0
-LOOK_S = 0.25  # how often signs of life are looked over
-STALL_S = 2.0  # a look that comes this late was not late by chance: the loop itself stood still
+REPORT_AFTER_S = 0.1
+LOOK_S = 1.0  # how often signs of life are looked over
+STALL_S = 0.5  # a look that comes this late was not late by chance: the loop itself stood still
 ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk, or to answer a request
 ZYGOTE_BACKOFF = Backoff(ceiling_s=30.0)  # between zygotes that never became ready
 
@@ -71,6 +72,7 @@ class Supervisor:
         self, house: House, specs: Sequence[ChildSpec], budget: Budget, clock: Clock, mailbox: Mailbox
     ) -> None:
         self._house, self._clock, self._mailbox = house, clock, mailbox
+        log_path(house.data_dir, "any").parent.mkdir(parents=True, exist_ok=True)
         self._held = Held(house.data_dir / "held.json")
         self._specs = {spec.name: spec for spec in specs}
         self._tree = plan.planted(specs, budget, self._held.names, clock.now())
@@ -83,8 +85,10 @@ class Supervisor:
         self._zygote_deadline = inf
         self._zygote_failures = 0
         self._excused = False  # the last look came too late to blame anybody
-        self._started = self._looked = clock.now()
+        self._started = clock.now()
         self._obituary = Obituary(mailbox, clock)
+        self._look_s = min([LOOK_S, *(spec.hang_after_s / 4 for spec in specs)])
+        self._next_look = Timer(inf, 0, None)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -139,6 +143,12 @@ class Supervisor:
         self._tree, orders = step
         for order in orders:
             self._carry_out(order)
+        if plan.next_due(self._tree) < self._next_look.at:
+            self._look_at(plan.next_due(self._tree))
+
+    def _look_at(self, when: float) -> None:
+        self._next_look.cancel()
+        self._next_look = self._mailbox.at(when, self._look)
 
     def _carry_out(self, order: Order) -> None:
         match order:
@@ -208,13 +218,18 @@ class Supervisor:
         say(ChildDied(name, pid, how, next_in_s, child.on_probation, child.phase is not Phase.ENDED))
         if child.spec.kind == "device" and child.phase is Phase.QUARANTINED:
             self._obituary.announce(name, how, life.state.get("last_read_ns", 0) if life else 0)
+        # written a moment later: the root is needed for the restart now
+        self._mailbox.at(now + REPORT_AFTER_S, lambda: self._write_report(name, life, child, trace, now))
+
+    def _write_report(self, name: str, life: Life | None, child: plan.Child, trace: str, died_at: float) -> None:
+        next_in_s = max(0.0, child.due - died_at) if child.phase in (Phase.WAITING, Phase.QUARANTINED) else 0.0
         crash = Crash(
             name=name,
-            pid=pid,
-            how=how,
+            pid=life.process.pid if life else 0,
+            how=child.reason,
             traceback=trace,
             log=crashes.last_lines(log_path(self._house.data_dir, name)),
-            beat_age_s=now - life.last_beat if life else None,
+            beat_age_s=died_at - life.last_beat if life else None,
             restart=child.restarts,
             next_in_s=next_in_s,
             quarantined=child.on_probation,
@@ -243,13 +258,14 @@ class Supervisor:
     def _look(self) -> None:
         """Look over the signs of life and let the plan know that time has passed; then again a little later."""
         now = self._clock.now()
-        stalled_s, self._looked = now - self._looked, now
+        stalled_s = now - self._next_look.at
         self._excused = stalled_s > STALL_S and not self._excused
         if self._excused:  # nobody's silence: what the children said meanwhile is still unread
             for life in self._lives.values():
                 life.last_beat = min(now, life.last_beat + stalled_s)
-            self._mailbox.at(now + LOOK_S, self._look)
+            self._look_at(now + self._look_s)
             return
+        self._look_at(now + self._look_s)
         self._decide(plan.passed(self._tree, now))
         for name, life in list(self._lives.items()):
             if life.ready and now - life.last_beat > self._specs[name].hang_after_s:
@@ -257,7 +273,6 @@ class Supervisor:
         if now > self._zygote_deadline and self._zygote is not None:
             self._zygote.process.send(signal.SIGKILL)
         self._request()
-        self._mailbox.at(min(now + LOOK_S, max(now, plan.next_due(self._tree))), self._look)
 
     def _tend_logs(self) -> None:
         """Children write to their logs for years; the root keeps those bounded."""
@@ -313,8 +328,9 @@ class Supervisor:
 
     def _ended(self, name: str, token: int, process: Process) -> None:
         self._mailbox.forget(process.pidfd)
-        end = process.reap()
-        self._gone(name, token, str(end), end.normal)
+        how = process.reap()
+        self._end_orphans()
+        self._gone(name, token, str(how), how.normal)
 
     def _zygote_died(self) -> None:
         zygote = self._zygote
@@ -329,18 +345,23 @@ class Supervisor:
         if self._tree.over:
             return
         say(ZygoteDied(str(how)))
-        self._end_strangers()
+        end_strangers(self._known())
         self._unsent = deque(self._asked)
         for token, name in list(self._asked.items()):
             if token in self._unsent and self._tree.children[name].phase in _UNWANTED:
                 self._unmade(name, token)
         self._next_zygote()
 
-    def _end_strangers(self) -> None:
+    def _end_orphans(self) -> None:
+        """What a dead child had started by itself is the root's now. It may still hold the name of that child."""
+        nest = self._zygote.process.pid if self._zygote is not None else 0  # spares are in the zygote's group
+        suspects = {pid for pid in strangers(self._known()) if group_of(pid) != nest}
+        self._answered()  # the zygote answers before it lets a child go: whoever was born is known from here on
+        end(suspects - self._known())
+
+    def _known(self) -> set[int]:
         known = {life.process.pid for life in self._lives.values()}
-        if self._zygote is not None:
-            known.add(self._zygote.process.pid)
-        end_strangers(known)
+        return known | {self._zygote.process.pid} if self._zygote is not None else known
 
     def _farewell(self) -> None:
         zygote, self._zygote = self._zygote, None
@@ -350,7 +371,7 @@ class Supervisor:
             zygote.process.send(signal.SIGKILL)
             zygote.process.reap()
             zygote.close()
-        self._end_strangers()
+        end_strangers(self._known())
 
     # --- the operator ------------------------------------------------------------------------------------------------
 

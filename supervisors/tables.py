@@ -127,7 +127,7 @@ class UplinkCommon:
     window_messages: int = setting(64, ge=1, le=10_000, help="messages on their way and not yet acknowledged, at most")
     window_bytes: int = size("4MiB", key="window_bytes", le=2**30, help="bytes on their way at most")
     retry_first_s: float = duration("500ms", le=DAY_S, help="wait before a lost connection is made again; doubles")
-    retry_ceiling_s: float = duration("20s", le=DAY_S, help="longest wait before a lost connection is made again")
+    retry_ceiling_s: float = duration("4s", le=DAY_S, help="longest wait before a lost connection is made again")
 
     def problems(self, path: str) -> Iterator[Problem]:
         """What only shows when the settings are seen together."""

@@ -28,11 +28,13 @@ from pathlib import Path
 
 import msgpack
 
+from supervisors import host
 from supervisors.lifeline import die_with
 from transports import catalog
 from transports.settings import fields_of
 
 REQUEST_BYTES = 4096
+SETTLE_S = 0.03  # a child that was just made has the processor to itself for this long before the next spare is
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def serve(nest: Nest) -> None:
     """Make a child for each request until the root closes its end."""
     spare: Spare | None = None
     while True:
-        if spare is None and not _asked(nest.requests):
+        if spare is None and not _asked(nest.requests, SETTLE_S):
             spare = _try_spare(nest)
         request = nest.requests.recv(REQUEST_BYTES)
         if not request:
@@ -81,8 +83,8 @@ def serve(nest: Nest) -> None:
         spare = None
 
 
-def _asked(requests: socket.socket) -> bool:
-    return bool(select.select([requests], [], [], 0)[0])
+def _asked(requests: socket.socket, within_s: float) -> bool:
+    return bool(select.select([requests], [], [], within_s)[0])
 
 
 def _try_spare(nest: Nest) -> Spare | None:
@@ -134,16 +136,14 @@ def _middle(nest: Nest, pid_write: int, orders: int) -> None:
 
 def _wait_for_orders(nest: Nest, orders: int) -> None:
     """The spare child: everything that needs no name is done before the name is known. Never returns."""
-    from supervisors.host import main, warm_context
-
-    context = warm_context()
+    context = host.warm_context()
     request = os.read(orders, REQUEST_BYTES)
     if not request:
         os._exit(0)  # the zygote has died; its successor brings its own
     os.close(orders)
     _adopted(nest.root)
     token, name = msgpack.unpackb(request)
-    main(nest.run_dir, name, token, context)
+    host.main(nest.run_dir, name, token, context)
 
 
 def _adopted(root: int) -> None:
@@ -174,7 +174,8 @@ def main(arguments: list[str]) -> None:
     die_with(int(root))
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the root's to handle
-    preload(["supervisors.host", "numpy", "orjson", *modules])
+    preload(["numpy", "numpy.random", "orjson", *modules])
+    host.warm_up()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(descriptor)) as requests:

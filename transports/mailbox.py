@@ -19,6 +19,7 @@ the question came by.
 import heapq
 import itertools
 import os
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from transports.names import Ownership, endpoint, listens, mailbox_path, own
 
 MAX_AT_ONCE = 64  # messages taken from one socket before the others are looked at again
 HANDSHAKE_MS = 250  # how long a living peer may take to accept a connection
+_EVENT = struct.Struct("=H")  # zmq_socket_monitor(3): 16 bits of event, 32 of value; pyzmq's parser imports asyncio
 HIGH_WATER = 10_000  # messages a socket may hold; payload-heavy senders bound themselves by bytes
 
 
@@ -342,13 +344,12 @@ class Mailbox:
             asked.failed(AskTimeout(f"{asked.to} did not answer within {timeout_s:g} s"))
 
     def _monitored(self, name: str, monitor: "zmq.Socket[bytes]") -> None:
-        from zmq.utils.monitor import parse_monitor_message
-
         for _ in range(MAX_AT_ONCE):
             try:
-                event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))["event"]
+                frame, _endpoint = monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            (event,) = _EVENT.unpack_from(frame)
             change: Message = PeerDown(name) if event == zmq.EVENT_DISCONNECTED else PeerUp(name)
             if isinstance(change, PeerDown):
                 self._abandon(name)

@@ -11,6 +11,7 @@ and scan numbers are handed in, and thousands of values are one array.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,12 @@ class Waves:
         self._offset = np.array([signal.offset for signal in signals], np.float64)
         self._noise = np.array([signal.noise for signal in signals], np.float64)
         self._noisy = bool(self._noise.any())
-        self._generator = np.random.Generator(np.random.PCG64(seed))
+        self._seed = seed
+
+    @cached_property
+    def _generator(self) -> np.random.Generator:
+        """Made for the first noise: it costs half a megabyte, which a quiet signal need not pay."""
+        return np.random.Generator(np.random.PCG64(self._seed))
 
     def set_offset(self, column: int, value: float) -> None:
         """From now on the signal in that column lies around `value`; a constant is it."""
