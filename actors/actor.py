@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,11 +20,12 @@ import zmq
 
 from transports.clock import Clock
 from transports.errors import Down, NotUnderstood
-from transports.mailbox import Call, Leave, Letter, Mailbox
+from transports.mailbox import Call, Leave, Letter, Mailbox, Timer
 from transports.messages import Beat, Message, Ready
 from transports.names import ROOT
 
 log = logging.getLogger("holdfast.actor")
+EARLY = 0.6  # of a heartbeat: from then on it is given when the actor is awake for something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Actor(pykka.ThreadingActor):
         super().__init__()
         self.place, self.fate = place, fate
         fate.reference = self.actor_ref
+        self._next_beat: Timer | None = None
+        self._early_beat = inf  # none before the actor is ready
 
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
@@ -108,9 +112,12 @@ class Actor(pykka.ThreadingActor):
 
     def on_receive(self, message: Any) -> Any:
         try:
-            return self._received(message)
+            answer = self._received(message)
         except SystemExit as left:  # pykka would take it for an orderly stop
             raise RuntimeError(f"{self.place.name} called sys.exit({left.code!r})") from left
+        if self.place.clock.now() >= self._early_beat:  # awake anyway: a beat now saves waking up for it
+            self._beat()
+        return answer
 
     def _received(self, message: Any) -> Any:
         if isinstance(message, Call):
@@ -160,7 +167,11 @@ class Actor(pykka.ThreadingActor):
 
     def _beat(self) -> None:
         place = self.place
-        self.mailbox.at(place.clock.now() + place.heartbeat_s, self._beat)
+        now = place.clock.now()
+        if self._next_beat is not None:
+            self._next_beat.cancel()
+        self._next_beat = self.mailbox.at(now + place.heartbeat_s, self._beat)
+        self._early_beat = now + EARLY * place.heartbeat_s
         try:
             self.mailbox.tell(ROOT, Beat(place.token, self.mailbox.handled, self.state()))
         except Down:

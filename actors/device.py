@@ -161,8 +161,9 @@ class Device(Actor):
         if isinstance(self._link, Listening):
             self.mailbox.when_readable(self._link.fileno(), self._read)
         else:
-            self._polling = Polling(self.place.clock.now(), self._work.period_s)
-            self._poll(self._polling.origin)
+            now = self.place.clock.now()
+            self._polling = Polling(0.0, self._work.period_s)  # one grid for all: neighbours wake together, and sleep
+            self._poll(now)
 
     def _lost(self, why: str, quality: int) -> None:
         """The device cannot be reached: say so, once in the log and as Bad samples, and try again later."""

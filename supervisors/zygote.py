@@ -34,7 +34,7 @@ from transports import catalog
 from transports.settings import fields_of
 
 REQUEST_BYTES = 4096
-SETTLE_S = 0.03  # a child that was just made has the processor to itself for this long before the next spare is
+SETTLE_S = 0.008  # a child that was just made has the processor to itself for this long before the next spare is
 
 
 @dataclass(frozen=True, slots=True)
