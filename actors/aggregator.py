@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
+from actors.consumer import Consumer, Position, Wanted
 from actors.outbox import Entry, Outbox
 from actors.producer import Producer
 from actors.routes import OUT, RAW
@@ -20,9 +21,8 @@ from actors.stages.patterns import takes_from
 from actors.stages.settings import Settings
 from transports import codec
 from transports.errors import NotUnderstood
-from transports.mailbox import PeerDown, PeerUp, Timer
-from transports.messages import Fetch, Fetched, Message, NoSession
-from transports.names import SPOOLER
+from transports.mailbox import Timer
+from transports.messages import Message
 from transports.samples import Batch, Gap
 from transports.settings import build
 
@@ -59,11 +59,8 @@ class Aggregator(Actor):
         self._settings = build(Settings, work.settings, f"aggregate.{place.name}")
         self._aggregation = Aggregation(place.name, self._settings)
         self._tally = Tally()
-        self._session = place.session
-        self._seen: tuple[int, int] | None = None  # None until the spool has told where to go on
-        self._kept: tuple[int, int] = (0, 0)
-        self._fetching = self._leaving = False
-        self._asked_at = 0.0
+        self._kept: Position = (0, 0)
+        self._leaving = False
         self._expiry: Timer | None = None
         self._keeping: Timer | None = None
 
@@ -74,24 +71,17 @@ class Aggregator(Actor):
         # bounded by reading no further (AHEAD_BYTES), never by dropping: the raw topic still has everything
         outbox = Outbox(place.name, codec.pack, max_bytes=1 << 62)
         self._producer = Producer(self.mailbox, place.name, place.session, {OUT: outbox}, lambda *_: None)
+        wanted = Wanted(RAW, place.name, FETCH_BYTES, durable=True)
+        self._consumer = Consumer(self.mailbox, place.clock, wanted, place.session, self._go_on, self._take)
+        self._consumer.open()
 
     def state(self) -> Mapping[str, Any]:
         told = {name: getattr(self._tally, name) for name in Tally.__slots__}
         return {**told, "late": self._aggregation.late, "waiting": self._producer.waiting}
 
     def on_message(self, sender: str, message: Message) -> Any:
-        match message:
-            case Fetched(session=session):
-                if session == self._session:
-                    self._fetched(message)
-                return None
-            case PeerUp():
-                self._start_over()
-            case NoSession(topic=topic) if topic == RAW:
-                self._start_over()
-                return None
-            case PeerDown():
-                self._fetching = False
+        if self._consumer.hear(message):
+            return None
         if not self._producer.hear(message):
             return NotImplemented
         if self._leaving and not self._producer.waiting:
@@ -109,43 +99,25 @@ class Aggregator(Actor):
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def _start_over(self) -> None:
-        self._fetching = self._ask(first=True)
-
     def _fetch(self) -> None:
-        if (
-            self._seen is not None
-            and not self._leaving
-            and not self._fetching
-            and self._producer.waiting_bytes < AHEAD_BYTES
-        ):
-            self._fetching = self._ask()
+        may = not self._leaving and self._producer.waiting_bytes < AHEAD_BYTES
+        if may and self._consumer.fetch():
             self._await_silence()
 
-    def _ask(self, first: bool = False) -> bool:
-        self._asked_at = self.place.clock.now()
-        fetch = Fetch(RAW, self.place.name, self._session, FETCH_BYTES, first, durable=True)
-        return self.mailbox.offer(SPOOLER, fetch)
-
-    def _fetched(self, fetched: Fetched) -> None:
-        self._fetching = False
-        if self._leaving:
-            return
-        if fetched.cursor is not None and self._seen is None:
-            self._go_on(fetched.cursor, fetched.state)
-        outputs: list[Batch | Gap] = []
-        for place, payload in zip(fetched.records, fetched.frames, strict=True):
-            if self._seen is not None and place > self._seen:
-                outputs += self._fold(payload)
-                self._seen = place
-        self._keep(outputs)
-        self._fetch()
-
-    def _go_on(self, cursor: tuple[int, int], state: bytes) -> None:
+    def _go_on(self, cursor: Position, state: bytes) -> None:
         """Where the former incarnation had got to, with the windows it had open."""
         if state:
             self._aggregation.load(state)
-        self._seen = self._kept = cursor
+        self._kept = cursor
+
+    def _take(self, records: Sequence[tuple[Position, bytes]]) -> None:
+        if self._leaving:
+            return
+        outputs: list[Batch | Gap] = []
+        for _, payload in records:
+            outputs += self._fold(payload)
+        self._keep(outputs)
+        self._fetch()
 
     def _fold(self, payload: bytes) -> Sequence[Batch | Gap]:
         try:
@@ -166,17 +138,18 @@ class Aggregator(Actor):
         """Append the output with the position and the open windows; without output, the position a little later."""
         if outputs:
             self._append(outputs)
-        elif self._keeping is None and self._seen != self._kept:
+        elif self._keeping is None and self._consumer.seen != self._kept:
             self._keeping = self.mailbox.at(self.place.clock.now() + COMMIT_S, lambda: self._append(()))
 
     def _append(self, outputs: Sequence[Batch | Gap]) -> None:
-        assert self._seen is not None
+        seen = self._consumer.seen
+        assert seen is not None
         if self._keeping is not None:
             self._keeping.cancel()
             self._keeping = None
-        commit = (RAW, self.place.name, *self._seen, self._aggregation.dump())
+        commit = (RAW, self.place.name, *seen, self._aggregation.dump())
         self._tally.outputs += len(outputs)
-        self._kept = self._seen
+        self._kept = seen
         self._producer.add(
             OUT, Entry(tuple(codec.pack(replace(item, aggregate=self.place.name)) for item in outputs), commit=commit)
         )
@@ -187,17 +160,17 @@ class Aggregator(Actor):
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        if due_ns is not None and self._fetching:
+        if due_ns is not None and self._consumer.fetching:
             clock = self.place.clock
             wait_s = max(0.01, (due_ns - clock.utc_ns()) / 1e9)
             self._expiry = self.mailbox.at(clock.now() + wait_s, self._expire)
 
     def _expire(self) -> None:
         """Close windows only when the spool has nothing for us: a backlog, or an answer on its way, is not silence."""
-        quiet_at = self._asked_at + QUIET_S
-        if self._fetching and self.place.clock.now() < quiet_at:
+        quiet_at = self._consumer.asked_at + QUIET_S
+        if self._consumer.fetching and self.place.clock.now() < quiet_at:
             self._expiry = self.mailbox.at(quiet_at, self._expire)
             return
-        if self._fetching and not self._leaving:
+        if self._consumer.fetching and not self._leaving:
             self._keep(self._aggregation.expire(self.place.clock.utc_ns()))
         self._await_silence()

@@ -17,14 +17,14 @@ from typing import Any
 
 from actors.actor import Actor, Fate, Place
 from actors.batching import Batching, Entry, Group, Limits
+from actors.consumer import Consumer, Position, Wanted
 from actors.delivery import Window
 from actors.routes import OUT
 from transports import catalog, codec
 from transports.backoff import Backoff
 from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
 from transports.mailbox import PeerDown, PeerUp, Timer
-from transports.messages import Commit, Fetch, Fetched, Message, NoSession
-from transports.names import SPOOLER
+from transports.messages import Message
 from transports.payloads import OutRecord
 from transports.samples import Batch, Gap
 from transports.settings import build
@@ -33,8 +33,6 @@ from transports.uplinks import Identity, Outgoing, Uplink
 log = logging.getLogger("holdfast.uplink")
 COMMIT_S = 0.1  # acknowledgements of this long are committed together
 FETCH_BYTES = 512 * 1024
-
-Position = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +90,7 @@ class UplinkActor(Actor):
         self._groups: deque[Group[Waiting]] = deque()
         self._sizes: dict[int, tuple[int, int]] = {}  # ticket -> records, samples
         self._ticket = self._attempts = 0
-        self._session = place.session
-        self._fetching = False
-        self._seen: Position = (0, 0)
-        self._committed: Position = (0, 0)
+        self._taken: Position = (0, 0)  # everything up to here has been taken; committed a moment later
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -105,7 +100,8 @@ class UplinkActor(Actor):
         self._settings = build(self._module.Settings, work.settings, path)
         self._encode = catalog.load(catalog.PAYLOADS, work.payload, f"{path}.payload").encode
         self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
-        self.mailbox.watch(SPOOLER)
+        wanted, place = Wanted(OUT, self.place.name, FETCH_BYTES), self.place
+        self._consumer = Consumer(self.mailbox, place.clock, wanted, place.session, lambda *_: None, self._fetched)
         self.mailbox.at(self.place.clock.now(), self._connect)
 
     def end(self) -> None:
@@ -124,16 +120,8 @@ class UplinkActor(Actor):
         }
 
     def on_message(self, sender: str, message: Message) -> Any:
-        match message:
-            case Fetched(session=session):
-                if session == self._session:
-                    self._fetched(message)
-            case PeerUp() | NoSession():
-                self._start_over()
-            case PeerDown():
-                self._fetching = False
-            case _:
-                return NotImplemented
+        if not self._consumer.hear(message) and not isinstance(message, (PeerUp, PeerDown)):
+            return NotImplemented
         return None
 
     # --- the connection ----------------------------------------------------------------------------------------------
@@ -166,7 +154,7 @@ class UplinkActor(Actor):
         tally.connections += 1
         self._attempts = 0
         log.info("connected")
-        self._start_over()
+        self._consumer.open()
 
     def _lost(self, why: str) -> None:
         tally = self._tally
@@ -193,13 +181,11 @@ class UplinkActor(Actor):
 
     def _forget(self) -> None:
         """Nothing is held without a connection: the spool has it all."""
-        self._session += 1  # answers to what was asked before are not for us any more
-        self._fetching = False
+        self._consumer.close()
         self._batching.reset()
         self._window.reset()
         self._groups.clear()
         self._sizes.clear()
-        self._seen = self._committed
 
     def _watch(self, uplink: Uplink) -> None:
         wanted = uplink.fileno(), uplink.wants_write()
@@ -214,36 +200,19 @@ class UplinkActor(Actor):
 
     # --- from the spool ----------------------------------------------------------------------------------------------
 
-    def _start_over(self) -> None:
-        """Begin a session with the spooler at the committed cursor; records that were seen already are passed over."""
-        if self._tally.connected:
-            self._fetching = self.mailbox.offer(SPOOLER, Fetch(OUT, self.place.name, self._session, 0, first=True))
-
     def _fetch(self) -> None:
         """Ask for more when there is room for it: at most one fetch's worth waits in memory."""
-        if self._fetching or not self._tally.connected or self._groups or not self._window.room():
-            return
-        self._fetching = self.mailbox.offer(SPOOLER, Fetch(OUT, self.place.name, self._session, FETCH_BYTES))
+        if not self._groups and self._window.room():
+            self._consumer.fetch()
 
-    def _fetched(self, fetched: Fetched) -> None:
-        self._fetching = False
-        if fetched.cursor is not None:
-            self._greeted(fetched.cursor)
+    def _fetched(self, records: Sequence[tuple[Position, bytes]]) -> None:
         now = self.place.clock.now()
-        for place, payload in zip(fetched.records, fetched.frames, strict=True):
-            if place > self._seen:
-                self._seen = place
-                self._window.fetched(place)
-                self._take(place, payload, now)
+        for position, payload in records:
+            self._window.fetched(position)
+            self._take(position, payload, now)
         self._wait_for_company()
         self._step()
         self._fetch()
-
-    def _greeted(self, cursor: Position) -> None:
-        if cursor < self._committed:
-            self._offer_commit()  # the last commit was lost with the spooler that it was sent to
-        self._committed = max(self._committed, cursor)
-        self._seen = max(self._seen, cursor)
 
     def _take(self, place: Position, payload: bytes, now: float) -> None:
         try:
@@ -320,7 +289,7 @@ class UplinkActor(Actor):
     def _advance(self, position: Position | None) -> None:
         if position is None:
             return
-        self._committed = position
+        self._taken = position
         if self._commit_timer is None:
             self._commit_timer = self.mailbox.at(self.place.clock.now() + COMMIT_S, self._commit)
 
@@ -328,10 +297,7 @@ class UplinkActor(Actor):
         if self._commit_timer is not None:
             self._commit_timer.cancel()
             self._commit_timer = None
-            self._offer_commit()
-
-    def _offer_commit(self) -> None:
-        self.mailbox.offer(SPOOLER, Commit(OUT, self.place.name, self._session, self._committed))
+            self._consumer.commit(self._taken)
 
 
 def _gap_of(record: OutRecord, why: str) -> Gap:
