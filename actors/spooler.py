@@ -10,28 +10,23 @@ reopens and verifies.
 """
 
 import logging
-import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
+from actors.group_commit import GroupCommit
 from transports import codec
-from transports.errors import Down, NotUnderstood, SpoolError
-from transports.mailbox import Timer
+from transports.errors import Down, NotUnderstood
 from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message, NoSession
 from transports.samples import Gap
 from transports.settings import build
-from transports.spool import DATA, GAP, Dropped, Hole, Position, Settings, Spool, SyncJob
+from transports.spool import DATA, GAP, Dropped, Hole, Position, Settings, Spool
 from transports.spool import Commit as SpoolCommit
 
 log = logging.getLogger("holdfast.spooler")
 ENFORCE_S = 1.0
-LAZY_S = (
-    1.0  # a commit that a power cut takes back is a repetition, not a loss: it waits for the next sync, or this long
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +39,8 @@ class Work:
 
 
 @dataclass(slots=True)
-class _Unsynced:
-    """An acknowledgement that waits for the disk."""
+class _Receipt:
+    """What is to be acknowledged when the disk has it."""
 
     sender: str
     append: Append
@@ -61,11 +56,7 @@ class Spooler(Actor):
         self._settings = build(Settings, work.settings, "spool")
         self._sessions: dict[tuple[str, str], int] = {}
         self._waiting: dict[tuple[str, str], tuple[str, Fetch]] = {}
-        self._unsynced: dict[tuple[str, str], _Unsynced] = {}
-        self._unsynced_records = 0
-        self._sync_timer: Timer | None = None
-        self._job: tuple[SyncJob, dict[tuple[str, str], _Unsynced]] | None = None
-        self._appended = self._fetched = self._syncs = 0
+        self._appended = self._fetched = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -73,15 +64,14 @@ class Spooler(Actor):
         clock = self.place.clock
         Path(self._work.directory).mkdir(parents=True, exist_ok=True)
         self._spool = Spool.open(self._work.directory, self._settings, self._work.consumers, clock.utc_ns())
-        self._syncer = _Syncer()
-        self.mailbox.when_readable(self._syncer.done, self._synced)
+        self._group = GroupCommit(self.mailbox, clock, self._spool, self._settings, self._durable)
         self.mailbox.at(clock.now() + ENFORCE_S, self._enforce)
 
     def end(self) -> None:
-        self._syncer.stop()
-        self._spool.close()
-        for unsynced in self._unsynced.values():
-            self._acknowledge(unsynced)
+        receipts = self._group.stop()
+        self._spool.close()  # makes everything durable
+        for receipt in receipts:
+            self._acknowledge(receipt)
 
     def state(self) -> Mapping[str, Any]:
         topics = {}
@@ -97,7 +87,7 @@ class Spooler(Actor):
                 "torn_bytes": stat.torn_bytes,
             }
         window = "each append" if self._settings.strict else f"{self._settings.sync_s:g} s"
-        told = {"appended": self._appended, "fetched": self._fetched, "syncs": self._syncs}
+        told = {"appended": self._appended, "fetched": self._fetched, "syncs": self._group.syncs}
         return {**told, "power_cut_window": window, "topics": topics}
 
     def on_message(self, sender: str, message: Message) -> Any:
@@ -116,7 +106,7 @@ class Spooler(Actor):
             case Commit(topic=topic, consumer=consumer, session=session, place=place, state=state):
                 if self._sessions.get((topic, f"<{consumer}")) == session:
                     self._spool.commit(SpoolCommit(topic, consumer, Position(*place), state))
-                    self._sync_within(LAZY_S)
+                    self._group.committed()
             case _:
                 return NotImplemented
         return None
@@ -140,62 +130,16 @@ class Spooler(Actor):
         now_ns = self.place.clock.utc_ns()
         pseq = self._spool.append(append.topic, append.producer, append.pseq, append.frames, now_ns, commit, kind)
         self._appended += len(append.frames)
-        self._unsynced[key] = _Unsynced(sender, append, pseq)
-        self._unsynced_records += len(append.frames)
-        self._want_sync()
+        self._group.appended(key, _Receipt(sender, append, pseq), len(append.frames))
         self._serve(append.topic)
 
-    def _acknowledge(self, unsynced: _Unsynced) -> None:
-        append = unsynced.append
-        self._tell(unsynced.sender, Appended(append.topic, append.producer, append.session, unsynced.pseq))
+    def _acknowledge(self, receipt: _Receipt) -> None:
+        append = receipt.append
+        self._tell(receipt.sender, Appended(append.topic, append.producer, append.session, receipt.pseq))
 
-    # --- group commit ------------------------------------------------------------------------------------------------
-
-    def _want_sync(self) -> None:
-        if self._job is not None:
-            return  # the one under way is followed by another, if there is need
-        if self._settings.strict or self._unsynced_records >= self._settings.sync_records:
-            self._sync()
-        else:
-            self._sync_within(self._settings.sync_s)
-
-    def _sync_within(self, seconds: float) -> None:
-        due = self.place.clock.now() + seconds
-        if self._sync_timer is None or due < self._sync_timer.at:
-            if self._sync_timer is not None:
-                self._sync_timer.cancel()
-            self._sync_timer = self.mailbox.at(due, self._sync)
-
-    def _sync(self) -> None:
-        if self._sync_timer is not None:
-            self._sync_timer.cancel()
-            self._sync_timer = None
-        if self._job is not None:
-            self._sync_within(self._settings.sync_s)
-            return
-        job = self._spool.dirty()
-        waiting, self._unsynced, self._unsynced_records = self._unsynced, {}, 0
-        if job:
-            self._job = job, waiting
-            self._syncer.run(job)
-        else:
-            self._all_durable(waiting)
-
-    def _synced(self) -> None:
-        error = self._syncer.result()
-        if error is not None:
-            raise error
-        assert self._job is not None
-        (job, waiting), self._job = self._job, None
-        self._spool.synced(job)
-        self._syncs += 1
-        self._all_durable(waiting)
-        if self._unsynced:
-            self._want_sync()
-
-    def _all_durable(self, waiting: Mapping[tuple[str, str], _Unsynced]) -> None:
-        for unsynced in waiting.values():
-            self._acknowledge(unsynced)
+    def _durable(self, receipts: Iterable[_Receipt]) -> None:
+        for receipt in receipts:
+            self._acknowledge(receipt)
         for topic, consumer in list(self._waiting):
             if self._waiting[topic, consumer][1].durable:
                 self._hand_out(topic, consumer)
@@ -250,7 +194,7 @@ class Spooler(Actor):
         last, _ = self._spool.producer(dropped.topic, self.place.name)
         payload = codec.pack(_gap(dropped))
         self._spool.append(dropped.topic, self.place.name, last + 1, [payload], self.place.clock.utc_ns(), kind=GAP)
-        self._want_sync()
+        self._group.written()
         self._serve(dropped.topic)
 
     def _tell(self, to: str, message: Message) -> None:
@@ -265,40 +209,3 @@ def _gap(missing: Hole | Dropped) -> Gap:
     source = f"spool/{missing.topic}/{missing.first.epoch}"
     first, last = missing.first.seq, missing.last.seq
     return Gap(source, missing.reason, missing.since_ns, missing.until_ns, first, last, missing.count)
-
-
-class _Syncer:
-    """One thread that runs sync jobs, so that the spooler's own loop goes on while the disk works."""
-
-    def __init__(self) -> None:
-        self.done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._wake = threading.Semaphore(0)
-        self._job: SyncJob | None = None
-        self._error: SpoolError | None = None
-        self._thread = threading.Thread(target=self._loop, name="sync", daemon=True)
-        self._thread.start()
-
-    def run(self, job: SyncJob) -> None:
-        self._job = job
-        self._wake.release()
-
-    def result(self) -> SpoolError | None:
-        os.eventfd_read(self.done)
-        return self._error
-
-    def stop(self) -> None:
-        self._job = None
-        self._wake.release()
-        self._thread.join()
-
-    def _loop(self) -> None:
-        while True:
-            self._wake.acquire()
-            job = self._job
-            if job is None:
-                return
-            try:
-                job.run()
-            except SpoolError as error:
-                self._error = error
-            os.eventfd_write(self.done, 1)
