@@ -26,7 +26,7 @@ from transports import catalog
 from transports.clock import MachineClock
 from transports.errors import HoldfastError, LinkTimeout
 from transports.links import Link, Listening
-from transports.payloads.json import as_text
+from transports.payloads._records import as_text
 from transports.samples import Batch, Tag, Value, batch_of
 from transports.settings import nearest
 

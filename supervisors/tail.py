@@ -22,7 +22,7 @@ from transports import codec
 from transports.errors import NotUnderstood
 from transports.feed import Live, Subscriber
 from transports.names import ROOT, listens, mailbox_path
-from transports.payloads.json import as_text
+from transports.payloads._records import as_text
 from transports.samples import Batch, Tag, Value
 
 LOOK_S = 1.0  # how often it is seen whether gateway and reader are still there

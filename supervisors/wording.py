@@ -86,7 +86,7 @@ def quality_text(code: int) -> str:
 
 
 def reading(tag: Tag, value: Value | None, quality: int) -> dict[str, Any]:
-    """One reading as the JSON payload has it (transports/payloads/json.py), for orjson with its `as_text`.
+    """One reading as the JSON payload has it (transports/payloads/json.py), for orjson with `as_text`.
 
     JSON has no NaN and no infinity: orjson writes null, and a quality that was Good says here that this is no value.
     """

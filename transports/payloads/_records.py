@@ -5,11 +5,12 @@ every record   gateway, topic, epoch, seq: the dedupe key; device: the source of
 a gap besides  gap: {reason, since, until (ns UTC), first_seq, last_seq, count (null: nobody knows), detail}
 """
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from transports.payloads import OutRecord
-from transports.samples import Gap, Tag
+from transports.samples import Batch, Gap, Tag
 
 T = TypeVar("T")
 REMEMBERED_MOST = 256
@@ -26,6 +27,28 @@ def head(record: OutRecord, gateway: str) -> dict[str, Any]:
         "device": record.item.source,
         **made_by,
     }
+
+
+def enclosed(
+    records: Sequence[OutRecord], gateway: str, many: bool, told: Callable[[Batch], dict[str, Any]]
+) -> list[dict[str, Any]] | dict[str, Any]:
+    """What a payload says before it is packed: a list of records, or exactly one. `told` has a batch's own fields."""
+    made = [head(record, gateway) | _body(record.item, told) for record in records]
+    if many:
+        return made
+    (one,) = made
+    return one
+
+
+def as_text(value: object) -> str:
+    """Bytes as base64 (RFC 4648, section 4): the one type of a value that JSON does not know."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} is not the type of any reading")
+
+
+def _body(item: Batch | Gap, told: Callable[[Batch], dict[str, Any]]) -> dict[str, Any]:
+    return gap_fields(item) if isinstance(item, Gap) else told(item)
 
 
 def gap_fields(gap: Gap) -> dict[str, Any]:

@@ -14,7 +14,6 @@ A Bad reading's value is null. JSON has no NaN and no infinity: such a value is 
 becomes UNCERTAIN_SUB_NORMAL (0x40950000). The format `msgpack` carries them exactly.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
@@ -22,8 +21,8 @@ from typing import Any
 import orjson
 
 from transports.payloads import OutRecord
-from transports.payloads._records import gap_fields, head
-from transports.samples import Batch, Gap, Quality, Value
+from transports.payloads._records import as_text, enclosed
+from transports.samples import Batch, Quality, Value
 
 CONTENT_TYPE = "application/json"
 _UNCERTAIN = 0x4000_0000  # the lowest status code that is no longer Good
@@ -31,24 +30,11 @@ _UNCERTAIN = 0x4000_0000  # the lowest status code that is no longer Good
 
 def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
     """The payload: an array of records, or exactly one record as an object."""
-    if many:
-        return orjson.dumps([_record(record, gateway) for record in records], default=as_text)
-    (record,) = records
-    return orjson.dumps(_record(record, gateway), default=as_text)
+    return orjson.dumps(enclosed(records, gateway, many, _told), default=as_text)
 
 
-def as_text(value: object) -> str:
-    """Bytes as base64 (RFC 4648, section 4): the one type of a value that JSON does not know."""
-    if isinstance(value, bytes):
-        return b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} is not the type of any reading")
-
-
-def _record(record: OutRecord, gateway: str) -> dict[str, Any]:
-    item = record.item
-    if isinstance(item, Gap):
-        return head(record, gateway) | gap_fields(item)
-    return head(record, gateway) | {"source_seq": item.seq, "readings": list(_readings(item))}
+def _told(batch: Batch) -> dict[str, Any]:
+    return {"source_seq": batch.seq, "readings": list(_readings(batch))}
 
 
 def _readings(batch: Batch) -> Iterator[dict[str, Any]]:

@@ -16,30 +16,19 @@ from typing import Any
 import orjson
 
 from transports.payloads import OutRecord, _columns
-from transports.payloads._records import Remembered, gap_fields, head
-from transports.payloads.json import as_text
-from transports.samples import Batch, Gap, Tag
+from transports.payloads._records import Remembered, as_text, enclosed
+from transports.samples import Batch, Tag
 
 CONTENT_TYPE = "application/json"
 
 
 def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
     """The payload: an array of records, or exactly one record as an object."""
-    if many:
-        return _dumped([_record(record, gateway) for record in records])
-    (record,) = records
-    return _dumped(_record(record, gateway))
+    return orjson.dumps(enclosed(records, gateway, many, _told), default=as_text, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _dumped(payload: Any) -> bytes:
-    return orjson.dumps(payload, default=as_text, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _record(record: OutRecord, gateway: str) -> dict[str, Any]:
-    item = record.item
-    if isinstance(item, Gap):
-        return head(record, gateway) | gap_fields(item)
-    return head(record, gateway) | _columns.scans(item) | _names(item.tags) | _samples(item)
+def _told(batch: Batch) -> dict[str, Any]:
+    return _columns.scans(batch) | _names(batch.tags) | _samples(batch)
 
 
 def _samples(batch: Batch) -> dict[str, Any]:

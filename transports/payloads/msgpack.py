@@ -11,30 +11,20 @@ from typing import Any
 import msgpack
 
 from transports.payloads import OutRecord, _columns
-from transports.payloads._records import Remembered, gap_fields, head
-from transports.samples import Batch, Gap
+from transports.payloads._records import Remembered, enclosed
+from transports.samples import Batch
 
 CONTENT_TYPE = "application/vnd.msgpack"
 
 
 def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
     """The payload: an array of records, or exactly one record as a map."""
-    if many:
-        return _packed([_record(record, gateway) for record in records])
-    (record,) = records
-    return _packed(_record(record, gateway))
-
-
-def _packed(payload: Any) -> bytes:
-    packed: bytes = msgpack.packb(payload)
+    packed: bytes = msgpack.packb(enclosed(records, gateway, many, _told))
     return packed
 
 
-def _record(record: OutRecord, gateway: str) -> dict[str, Any]:
-    item = record.item
-    if isinstance(item, Gap):
-        return head(record, gateway) | gap_fields(item)
-    return head(record, gateway) | _columns.scans(item) | _names(item.tags) | _samples(item)
+def _told(batch: Batch) -> dict[str, Any]:
+    return _columns.scans(batch) | _names(batch.tags) | _samples(batch)
 
 
 def _samples(batch: Batch) -> dict[str, Any]:
