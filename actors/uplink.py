@@ -10,15 +10,15 @@ committed cursor. At-least-once, in order per source; each record carries its id
 
 import logging
 import random
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.batching import Batching, Entry, Group, Limits
+from actors.batching import Limits
 from actors.consumer import Consumer, Position, Wanted
 from actors.delivery import Window
+from actors.departures import Departure, Departures
 from actors.routes import OUT
 from transports import catalog, codec
 from transports.backoff import Backoff
@@ -26,7 +26,7 @@ from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
 from transports.mailbox import PeerDown, PeerUp, Timer
 from transports.messages import Message
 from transports.payloads import OutRecord
-from transports.samples import Batch, Gap
+from transports.samples import Gap
 from transports.settings import build
 from transports.uplinks import Identity, Outgoing, Uplink
 
@@ -65,14 +65,6 @@ class Tally:
     last_delivery_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A record that was fetched: where it is, what it says."""
-
-    position: Position
-    record: OutRecord
-
-
 class UplinkActor(Actor):
     """See the module's note."""
 
@@ -85,11 +77,9 @@ class UplinkActor(Actor):
         self._step_timer: Timer | None = None
         self._commit_timer: Timer | None = None
         self._batch_timer: Timer | None = None
-        self._batching: Batching[Waiting] = Batching(Limits(work.batch_records, work.batch_bytes, work.batch_wait_s))
-        self._window: Window[Position] = Window(work.window_messages, work.window_bytes)
-        self._groups: deque[Group[Waiting]] = deque()
-        self._sizes: dict[int, tuple[int, int]] = {}  # ticket -> records, samples
-        self._ticket = self._attempts = 0
+        limits = Limits(work.batch_records, work.batch_bytes, work.batch_wait_s)
+        self._departures = Departures(limits, Window(work.window_messages, work.window_bytes))
+        self._attempts = 0
         self._taken: Position = (0, 0)  # everything up to here has been taken; committed a moment later
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -115,8 +105,8 @@ class UplinkActor(Actor):
         return {
             **told,
             "type": self._work.type,
-            "in_flight": self._window.in_flight,
-            "fetched": self._window.uncommitted,
+            "in_flight": self._departures.in_flight,
+            "fetched": self._departures.uncommitted,
         }
 
     def on_message(self, sender: str, message: Message) -> Any:
@@ -162,7 +152,8 @@ class UplinkActor(Actor):
             log.warning("%s", why)
         tally.connected, tally.last_error = False, why
         self._hang_up()
-        self._forget()
+        self._consumer.close()
+        self._departures.reset()
         delay_s = self._backoff.delay_s(self._attempts, random.random())
         self._attempts += 1
         self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
@@ -179,14 +170,6 @@ class UplinkActor(Actor):
             self._step_timer.cancel()
         uplink.close(farewell=False)
 
-    def _forget(self) -> None:
-        """Nothing is held without a connection: the spool has it all."""
-        self._consumer.close()
-        self._batching.reset()
-        self._window.reset()
-        self._groups.clear()
-        self._sizes.clear()
-
     def _watch(self, uplink: Uplink) -> None:
         wanted = uplink.fileno(), uplink.wants_write()
         if wanted != self._watched:
@@ -202,73 +185,69 @@ class UplinkActor(Actor):
 
     def _fetch(self) -> None:
         """Ask for more when there is room for it: at most one fetch's worth waits in memory."""
-        if not self._groups and self._window.room():
+        if self._departures.wants_more():
             self._consumer.fetch()
 
     def _fetched(self, records: Sequence[tuple[Position, bytes]]) -> None:
         now = self.place.clock.now()
         for position, payload in records:
-            self._window.fetched(position)
-            self._take(position, payload, now)
-        self._wait_for_company()
-        self._step()
-        self._fetch()
+            self._departures.add(self._understood(position, payload), len(payload), now)
+        self._go_on()
 
-    def _take(self, place: Position, payload: bytes, now: float) -> None:
+    def _understood(self, position: Position, payload: bytes) -> OutRecord:
+        """The record, or a gap in its place when it is damaged."""
+        epoch, seq = position
         try:
-            record = OutRecord(OUT, *place, codec.unpack(payload))
+            return OutRecord(OUT, epoch, seq, codec.unpack(payload))
         except NotUnderstood as damaged:
-            log.error("record %s is damaged: %s", place, damaged)
+            log.error("record %s is damaged: %s", position, damaged)
             self._tally.refused += 1
-            now_ns = self.place.clock.utc_ns()
-            record = OutRecord(OUT, *place, Gap(f"spool/{OUT}/{place[0]}", "damaged", 0, now_ns, place[1], place[1], 1))
-        entry = Entry(record.item.source, len(payload), Waiting(place, record))
-        self._groups += self._batching.add(entry, now)
+            gap = Gap(f"spool/{OUT}/{epoch}", "damaged", 0, self.place.clock.utc_ns(), seq, seq, 1)
+            return OutRecord(OUT, epoch, seq, gap)
 
-    def _wait_for_company(self) -> None:
-        due = self._batching.next_due()
+    def _go_on(self) -> None:
+        due = self._departures.next_due()
         if due is not None and self._batch_timer is None:
             self._batch_timer = self.mailbox.at(due, self._company_is_due)
+        self._step()
+        self._fetch()
 
     def _company_is_due(self) -> None:
         self._batch_timer = None
-        self._groups += self._batching.due(self.place.clock.now())
-        self._wait_for_company()
-        self._step()
-        self._fetch()
+        self._departures.due(self.place.clock.now())
+        self._go_on()
 
     # --- to the far end ----------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        while self._groups and self._tally.connected and self._window.room():
-            group = self._groups.popleft()
-            positions = [waiting.position for waiting in group.records]
-            payload = self._encode([w.record for w in group.records], self._gateway, self._work.batch_records > 1)
-            self._ticket += 1
-            self._window.sent(self._ticket, positions, len(payload))
-            self._sizes[self._ticket] = len(positions), sum(_samples(w.record) for w in group.records)
-            self._hand_over(Outgoing(self._ticket, {"device": str(group.key)}, payload), group.records)
+        while self._tally.connected and (departure := self._departures.next()) is not None:
+            payload = self._encoded(departure.records)
+            self._departures.left(departure, len(payload))
+            message = Outgoing(departure.ticket, {"device": str(departure.key)}, payload)
+            try:
+                self._hand_over(message)
+            except UplinkRefused as refused:
+                self._refused(departure, message, str(refused))
 
-    def _hand_over(self, message: Outgoing, records: Sequence[Waiting]) -> None:
+    def _encoded(self, records: Sequence[OutRecord]) -> bytes:
+        payload: bytes = self._encode(records, self._gateway, self._work.batch_records > 1)
+        return payload
+
+    def _hand_over(self, message: Outgoing) -> None:
         assert self._uplink is not None
-        try:
-            self._uplink.send(message)
-        except UplinkRefused as refused:
-            self._refused(message, records, str(refused))
+        self._uplink.send(message)
 
-    def _refused(self, message: Outgoing, records: Sequence[Waiting], why: str) -> None:
+    def _refused(self, departure: Departure, message: Outgoing, why: str) -> None:
         """What can never be delivered is delivered as a gap, under the same ids: the hole is announced where it is."""
+        records = departure.records
         self._tally.refused += len(records)
-        log.error("%d records can never be delivered, from %s: %s", len(records), records[0].position, why)
-        gaps = [replace(waiting.record, item=_gap_of(waiting.record, why)) for waiting in records]
-        payload = self._encode(gaps, self._gateway, self._work.batch_records > 1)
-        self._sizes[message.ticket] = len(records), 0
-        assert self._uplink is not None
+        log.error("%d records, from %d on, can never be delivered: %s", len(records), records[0].seq, why)
+        gaps = [replace(record, item=_gap_of(record, why)) for record in records]
+        self._departures.emptied(departure.ticket)
         try:
-            self._uplink.send(replace(message, payload=payload))
+            self._hand_over(replace(message, payload=self._encoded(gaps)))
         except UplinkRefused:
-            self._sizes.pop(message.ticket)
-            self._advance(self._window.taken(message.ticket))
+            self._advance(self._departures.taken(message.ticket).position)
 
     def _settle(self) -> None:
         if self._uplink is not None:
@@ -276,13 +255,14 @@ class UplinkActor(Actor):
             self._fetch()
 
     def _settle_from(self, uplink: Uplink) -> None:
+        tally = self._tally
         for ticket in uplink.taken():
-            records, samples = self._sizes.pop(ticket, (0, 0))
-            self._tally.messages += 1
-            self._tally.records += records
-            self._tally.samples += samples
-            self._tally.last_delivery_ns = self.place.clock.utc_ns()
-            self._advance(self._window.taken(ticket))
+            arrival = self._departures.taken(ticket)
+            tally.messages += 1
+            tally.records += arrival.records
+            tally.samples += arrival.samples
+            tally.last_delivery_ns = self.place.clock.utc_ns()
+            self._advance(arrival.position)
 
     # --- commits -----------------------------------------------------------------------------------------------------
 
@@ -308,7 +288,3 @@ def _gap_of(record: OutRecord, why: str) -> Gap:
     last = item.seq + len(item.times_ns) - 1
     reason = f"refused: {why}"[:200]
     return Gap(item.source, reason, item.times_ns[0], item.times_ns[-1], item.seq, last, len(item.times_ns))
-
-
-def _samples(record: OutRecord) -> int:
-    return record.item.samples if isinstance(record.item, Batch) else 0
