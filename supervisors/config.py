@@ -20,8 +20,9 @@ from supervisors.document import Document, read
 from supervisors.gateway import Gateway, Spec, default_data_dir, default_run_dir
 from supervisors.names import name_problems, run_dir_problems, source_problems
 from supervisors.tables import NAME, GatewaySettings, Supervision, gateway_name_rule
+from transports.building import build
 from transports.errors import Problem, SettingsError
-from transports.settings import build, nearest
+from transports.settings import nearest
 from transports.spool.settings import Settings as SpoolSettings
 
 T = TypeVar("T")

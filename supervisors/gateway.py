@@ -8,7 +8,7 @@
     └── uplinks       UplinkSpec: where everything goes, in which form
 
 A spec carries its own settings twice: built, for this process, and as `table`, plain data for the process that runs it
-(`settings.build(module.Settings, spec.table, spec.path)` there). A spec whose module raised when it was imported has
+(`building.build(module.Settings, spec.table, spec.path)` there). A spec whose module raised when it was imported has
 `broken`, the reason, and no settings: it is one broken child, the others run.
 """
 

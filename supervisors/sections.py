@@ -15,8 +15,9 @@ from supervisors import trial
 from supervisors.gateway import AggregateSpec, DeviceSpec, UplinkSpec
 from supervisors.tables import AggregateCommon, DeviceCommon, UplinkCommon
 from transports import catalog
+from transports.building import build
 from transports.errors import MissingExtra, Problem, SettingsError
-from transports.settings import build, key_of, nearest
+from transports.settings import key_of, nearest
 
 T = TypeVar("T")
 Problems = list[Problem]

@@ -19,8 +19,8 @@ from supervisors.gateway import AggregateSpec, DeviceSpec, Gateway, UplinkSpec
 from supervisors.spec import Budget, ChildSpec
 from supervisors.tables import DeviceCommon, Supervision, UplinkCommon
 from transports.backoff import Backoff
+from transports.building import table_of
 from transports.names import SPOOLER
-from transports.settings import table_of
 
 VITAL_CEILING_S = 5.0
 _NOT_FOR_THE_CHILD = frozenset({"enabled"})

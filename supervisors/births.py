@@ -1,0 +1,188 @@
+"""Births: what the root asks of its zygotes, one after another, and who came of it.
+
+    ask ──> unsent ──its queue has room──> asked ──its answer──> born | refused
+              │  ^                           │
+              │  └───────zygote died─────────┘
+              └──withdraw──> withdrawn
+
+What is asked is kept until it is answered, so a zygote may die or hang at any time: another is started, and is asked
+again. No decision about a child is made here; `Parent` is told what happened, in the loop's own thread.
+"""
+
+import random
+import signal
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from supervisors.events import ZygoteDied, say
+from supervisors.process import Born, Process, Zygote, end, end_strangers, group_of, strangers, watched
+from transports.backoff import Backoff
+from transports.clock import Clock
+from transports.mailbox import Mailbox
+
+ZYGOTE_BACKOFF = Backoff(ceiling_s=30.0)  # between zygotes that never became ready
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Who wants the children: what it is told (name, token, ...), and what it can be asked."""
+
+    born: Callable[[str, int, Process], None]
+    refused: Callable[[str, int, str], None]  # and why
+    withdrawn: Callable[[str, int], None]  # before anybody was asked to make it
+    unwanted: Callable[[str], bool]  # whether that child would be ended as soon as it is there
+    pids: Callable[[], set[int]]  # of its children
+    over: Callable[[], bool]  # whether it needs no zygote any more
+
+
+class Births:
+    """The zygote of the moment, and the requests that wait for it.
+
+    `start` makes a zygote, or raises OSError. One that is silent for `within_s` while something is expected of it
+    hangs, and is ended.
+    """
+
+    def __init__(
+        self, start: Callable[[], Zygote], within_s: float, clock: Clock, mailbox: Mailbox, parent: Parent
+    ) -> None:
+        self._start, self._within_s, self._clock = start, within_s, clock
+        self._mailbox, self._parent = mailbox, parent
+        self._asked: dict[int, str] = {}  # token -> name: to be made by the zygote, no answer yet
+        self._unsent: deque[int] = deque()  # those of them that it has not been told of
+        self._zygote: Zygote | None = None
+        self._ready = False
+        self._deadline = inf
+        self._failures = 0
+
+    @property
+    def zygote_pid(self) -> int:
+        return self._zygote.process.pid if self._zygote is not None else 0
+
+    @property
+    def zygote_ready(self) -> bool:
+        return self._ready
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def ask(self, name: str, token: int) -> None:
+        """Have a process made for this incarnation; its spec is written (see host.py)."""
+        self._asked[token] = name
+        self._unsent.append(token)
+        self._request()
+
+    def _request(self) -> None:
+        """Pass on requests until the zygote's queue is full; its next answer makes room."""
+        while self._unsent and self._ready and self._zygote is not None:
+            token = self._unsent[0]
+            if not self._zygote.ask(token, self._asked[token]):
+                return
+            self._unsent.popleft()
+            self._deadline = self._clock.now() + self._within_s
+
+    def withdraw(self, token: int) -> None:
+        """Ask for it no more, if nobody was asked to make it; what is being made is ended when it is there."""
+        if token in self._unsent:
+            self._unsent.remove(token)
+            self._parent.withdrawn(self._asked.pop(token), token)
+
+    def look(self, now: float) -> None:
+        """Time has passed: end a zygote that hangs, and try again what it had no room for."""
+        if now > self._deadline and self._zygote is not None:
+            self._zygote.process.send(signal.SIGKILL)
+        self._request()
+
+    # --- its answers -------------------------------------------------------------------------------------------------
+
+    def spoke(self, token: int) -> None:
+        """A child speaks already: it may be quicker than the zygote's news of it."""
+        if token in self._asked:
+            self._answered()
+
+    def _answered(self) -> None:
+        zygote = self._zygote
+        for born in zygote.answers() if zygote is not None else ():
+            if born.token == 0:
+                self._ready, self._failures = True, 0
+            else:
+                self._born(born)
+            waits = len(self._asked) > len(self._unsent)
+            self._deadline = self._clock.now() + self._within_s if waits else inf
+        self._request()
+
+    def _born(self, born: Born) -> None:
+        name = self._asked.pop(born.token)
+        if born.pid == 0:
+            self._parent.refused(name, born.token, born.error)
+            return
+        try:
+            process = watched(born.pid)
+        except ProcessLookupError:  # a spare that was ended with its dead zygote's strangers
+            self._parent.refused(name, born.token, "its process ended before it began")
+            return
+        self._parent.born(name, born.token, process)
+
+    # --- one zygote after another ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start a zygote; what is asked before it is ready waits."""
+        self._ready, self._deadline = False, self._clock.now() + self._within_s
+        try:
+            self._zygote = zygote = self._start()
+        except OSError as refused:  # no memory, no descriptors: there may be some later
+            say(ZygoteDied(f"it cannot be started: {refused}"))
+            self._begin_again()
+            return
+        self._mailbox.when_readable(zygote.fileno(), self._answered)
+        self._mailbox.when_readable(zygote.process.pidfd, self._zygote_died)
+
+    def _begin_again(self) -> None:
+        """At once after one that worked; with a back-off when it would probably fail again."""
+        delay_s = ZYGOTE_BACKOFF.delay_s(self._failures - 1, random.random()) if self._failures else 0.0
+        self._failures += 1
+        self._mailbox.at(self._clock.now() + delay_s, self.begin)
+
+    def _zygote_died(self) -> None:
+        if self._zygote is None:
+            return
+        self._answered()  # what it said before it died still counts
+        how = self._part_with(self._zygote)
+        if self._parent.over():
+            return
+        say(ZygoteDied(how))
+        end_strangers(self._known())
+        self._unsent = deque(self._asked)
+        for token, name in list(self._asked.items()):
+            if self._parent.unwanted(name):
+                self.withdraw(token)
+        self._begin_again()
+
+    def _part_with(self, zygote: Zygote) -> str:
+        """Reap it, and how it ended."""
+        self._mailbox.forget(zygote.process.pidfd)
+        self._mailbox.forget(zygote.fileno())
+        how = str(zygote.process.reap())
+        zygote.close()
+        self._zygote = None
+        return how
+
+    def farewell(self) -> None:
+        """No more births: end the zygote, its spares, and whatever else was left here."""
+        if self._zygote is not None:
+            self._zygote.process.send(signal.SIGKILL)
+            self._part_with(self._zygote)
+        end_strangers(self._known())
+
+    # --- who is not the parent's -------------------------------------------------------------------------------------
+
+    def end_orphans(self) -> None:
+        """What a dead child had started by itself is the root's now. It may still hold the name of that child."""
+        nest = self.zygote_pid  # spares are in the zygote's group
+        suspects = {pid for pid in strangers(self._known()) if group_of(pid) != nest}
+        self._answered()  # the zygote answers before it lets a child go: whoever was born is known from here on
+        end(suspects - self._known())
+
+    def _known(self) -> set[int]:
+        known = self._parent.pids()
+        return known | {self._zygote.process.pid} if self._zygote is not None else known
