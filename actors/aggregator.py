@@ -20,11 +20,11 @@ from actors.stages.aggregation import Aggregation
 from actors.stages.patterns import takes_from
 from actors.stages.settings import Settings
 from transports import codec
+from transports.building import build
 from transports.errors import NotUnderstood
 from transports.mailbox import Timer
 from transports.messages import Message
 from transports.samples import Batch, Gap
-from transports.settings import build
 
 log = logging.getLogger("holdfast.aggregator")
 FETCH_BYTES = 1024 * 1024

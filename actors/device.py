@@ -22,13 +22,13 @@ from actors.producer import Producer
 from actors.routes import Routes
 from transports import catalog, codec
 from transports.backoff import Backoff
+from transports.building import build
 from transports.errors import LinkDown, LinkRefused, LinkTimeout
 from transports.feed import Publisher
 from transports.links import Link, Listening
 from transports.mailbox import Timer
 from transports.messages import Message
 from transports.samples import Batch, Gap, Quality, Scan, Tag, all_bad, batch_of
-from transports.settings import build
 
 log = logging.getLogger("holdfast.device")
 TIMEOUTS_IN_A_ROW = 3  # then the connection itself is suspected and made anew

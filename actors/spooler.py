@@ -18,10 +18,10 @@ from typing import Any
 from actors.actor import Actor, Fate, Place
 from actors.group_commit import GroupCommit
 from transports import codec
+from transports.building import build
 from transports.errors import Down, NotUnderstood
 from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message, NoSession
 from transports.samples import Gap
-from transports.settings import build
 from transports.spool import DATA, GAP, Dropped, Hole, Position, Settings, Spool
 from transports.spool import Commit as SpoolCommit
 

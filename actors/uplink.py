@@ -22,12 +22,12 @@ from actors.departures import Departure, Departures
 from actors.routes import OUT
 from transports import catalog, codec
 from transports.backoff import Backoff
+from transports.building import build
 from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
 from transports.mailbox import PeerDown, PeerUp, Timer
 from transports.messages import Message
 from transports.payloads import OutRecord
 from transports.samples import Gap
-from transports.settings import build
 from transports.uplinks import Identity, Outgoing, Uplink
 
 log = logging.getLogger("holdfast.uplink")

@@ -13,8 +13,9 @@ import pytest
 from supervisors.config import load
 from supervisors.gateway import Gateway
 from transports import catalog
+from transports.building import build
 from transports.errors import SettingsError
-from transports.settings import build, setting
+from transports.settings import setting
 
 PLC = """[device.plc]
 driver = "modbus"

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from transports.building import build
 from transports.errors import SettingsError
 from transports.links.modbus import Settings
 from transports.modbus_tags import Point
 from transports.samples import DataType
-from transports.settings import build
 
 
 def settings(tags: Any, **device: Any) -> Settings:

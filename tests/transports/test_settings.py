@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transports.building import build
 from transports.errors import Problem, SettingsError
-from transports.settings import Secret, build, duration, fields_of, nearest, setting, size
+from transports.settings import Secret, duration, fields_of, nearest, setting, size
 
 
 class Colour(Enum):

@@ -4,8 +4,9 @@ import pytest
 
 from actors.stages.patterns import takes, takes_from
 from actors.stages.settings import Settings
+from transports.building import build
 from transports.errors import SettingsError
-from transports.settings import build, fields_of
+from transports.settings import fields_of
 
 
 def test_a_window_is_written_as_a_person_would() -> None:

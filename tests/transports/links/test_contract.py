@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 
 from tests.peers.processes import start_modbus_server
+from transports.building import build
 from transports.catalog import LINKS, load, names
 from transports.errors import LinkDown, LinkRefused, MissingExtra
 from transports.links import Link
 from transports.samples import Batch, Scan, batch_of
-from transports.settings import build, fields_of
+from transports.settings import fields_of
 
 Table = Mapping[str, Any]
 ROOT = Path(__file__).parents[3]

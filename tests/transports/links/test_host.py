@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 import pytest
 
+from transports.building import build
 from transports.errors import LinkRefused, SettingsError
 from transports.links import Link, host
 from transports.samples import DataType, Quality, batch_of
-from transports.settings import build
 
 GROUPS = ("cpu", "memory", "swap", "disk_io", "temperatures", "network", "uptime", "processes")
 Temperature = namedtuple("Temperature", "label current")

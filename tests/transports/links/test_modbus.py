@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.peers.processes import Peer, start_modbus_server
+from transports.building import build
 from transports.clock import MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout
 from transports.links import Link
 from transports.links.modbus import ModbusLink, Settings, Wire, connect
 from transports.samples import Quality, batch_of
-from transports.settings import build
 
 COUNTER = {"address": 0, "type": "uint32", "word_order": "little"}
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from transports.building import build
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, SettingsError
 from transports.links import Link, Listening, serial
 from transports.samples import DataType, Quality, Scan, Value, batch_of
-from transports.settings import build
 
 PATIENCE_S = 10
 

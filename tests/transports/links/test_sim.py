@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.peers.lifeline import die_with_parent
 from transports import codec
+from transports.building import build
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, NotUnderstood, SettingsError
 from transports.links.sim import Settings, SimLink, connect, spread
 from transports.samples import Batch, DataType, Scan, batch_of
-from transports.settings import build
 
 SINE = {"level": {"wave": "sine"}}
 MIXED = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from spool_disks import NOW_NS, HandOnDisk, MemoryFiles
 
+from transports.building import build
 from transports.errors import SpoolError, SpoolFull
-from transports.settings import build
 from transports.spool import Commit, Dropped, Position, Settings, Spool, SyncJob
 
 Open = Callable[..., Spool]

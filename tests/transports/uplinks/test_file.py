@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transports.building import build
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
-from transports.settings import build
 from transports.uplinks import Identity, Outgoing, file
 
 

@@ -12,8 +12,8 @@ from tests.peers.mosquitto import Mosquitto, free_port
 from tests.peers.subscriber import Subscriber
 from tests.transports.uplinks.driving import Driver
 from tests.transports.uplinks.hand_broker import PINGREQ, PINGRESP, HandBroker
+from transports.building import build
 from transports.errors import UplinkDown, UplinkRefused
-from transports.settings import build
 from transports.uplinks import Identity, Outgoing, mqtt
 
 IDENTITY = Identity("plant", "cloud")

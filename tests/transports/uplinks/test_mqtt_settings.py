@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.peers.certificates import Authority
+from transports.building import build
 from transports.errors import SettingsError
-from transports.settings import build
 from transports.uplinks import _topics, mqtt
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.peers.certificates import Authority
 from tests.peers.mosquitto import Mosquitto
 from tests.transports.uplinks.driving import Driver
-from transports.settings import build
+from transports.building import build
 from transports.uplinks import Identity, Outgoing, mqtt
 
 

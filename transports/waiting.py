@@ -1,0 +1,149 @@
+"""What an actor waits for, all in one poll: timers, readable descriptors and sockets, and a call from another thread.
+
+    another thread ──> eventfd ┐
+    timers ──> heap, timerfd   ├─ one poll ─> the queue ─> one thing to do after the other
+    sockets, files ────────────┘
+
+Whatever happens becomes an envelope in the queue, so that a failure in any of it is the failure of who works it off.
+"""
+
+import heapq
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import zmq
+from pykka._envelope import Envelope
+
+from transports.alarm import Alarm
+from transports.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Something to do in the actor's thread: a timer that is due, a file that is ready."""
+
+    what: Callable[[], None]
+
+
+@dataclass(order=True, slots=True)
+class Timer:
+    """A thing to do at a monotonic time, once; `cancel` makes it nothing, also when its time has come already."""
+
+    at: float
+    number: int
+    what: Callable[[], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        self.what = None
+
+    def fire(self) -> None:
+        what, self.what = self.what, None
+        if what is not None:
+            what()
+
+
+class Waiting:
+    """The queue of what is to be done, and the poll that fills it. Only `put` may be called from another thread."""
+
+    def __init__(self) -> None:
+        self.queue: deque[Envelope[Any]] = deque()
+        self.numbers = itertools.count(1)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poller = zmq.Poller()
+        self._handlers: dict[Any, Callable[[], None]] = {}
+        self.listen(self._wake, self._woken)
+        self._alarm = Alarm()
+        self._armed_for = inf
+        self.listen(self._alarm.fileno(), self._rang)
+        self._timers: list[Timer] = []
+        self._thread = 0
+
+    def begin(self, clock: Clock) -> None:
+        """From now on it is this thread that waits, by this clock."""
+        self.clock = clock
+        self._thread = threading.get_ident()
+
+    # --- what is to be done ------------------------------------------------------------------------------------------
+
+    def put(self, envelope: "Envelope[Any]") -> None:
+        """Queue something from within this process; from any thread."""
+        self.queue.append(envelope)
+        if threading.get_ident() != self._thread:
+            os.eventfd_write(self._wake, 1)
+
+    def call(self, what: Callable[[], None]) -> None:
+        """Queue a call, behind what is queued already."""
+        self.queue.append(Envelope(Call(what)))
+
+    # --- what is waited for ------------------------------------------------------------------------------------------
+
+    def at(self, when: float, what: Callable[[], None]) -> Timer:
+        """Do something at a monotonic time."""
+        timer = Timer(when, next(self.numbers), what)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def when_readable(self, descriptor: int, what: Callable[[], None], writable: bool = False) -> None:
+        """Call `what` whenever the descriptor is readable (and, if asked, writable), until `forget`."""
+
+        def call() -> None:
+            if self._handlers.get(descriptor) is handler:  # not forgotten since it was seen to be ready
+                what()
+
+        def handler() -> None:
+            self.call(call)
+
+        self.listen(descriptor, handler, writable)
+
+    def listen(self, source: "int | zmq.Socket[bytes]", handler: Callable[[], None], writable: bool = False) -> None:
+        """Have `handler` take what is there, within the poll itself: for what only fills the queue."""
+        self._poller.register(source, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
+        self._handlers[source] = handler
+
+    def forget(self, source: "int | zmq.Socket[bytes]") -> None:
+        """Stop watching a descriptor or socket; harmless when it is not watched."""
+        if self._handlers.pop(source, None) is not None:
+            self._poller.unregister(source)
+
+    # --- the one poll ------------------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Wait until something happens, and queue it."""
+        self._due()
+        patience_ms = 0 if self.queue else self._patience_ms()  # a timer that is always due must not deafen the actor
+        for ready, _ in self._poller.poll(patience_ms):
+            handler = self._handlers.get(ready)
+            if handler is not None:
+                handler()
+        self._due()
+
+    def _due(self) -> None:
+        now = self.clock.now() if self._timers else 0.0
+        while self._timers and (self._timers[0].what is None or self._timers[0].at <= now):
+            timer = heapq.heappop(self._timers)
+            if timer.what is not None:
+                self.call(timer.fire)
+
+    def _patience_ms(self) -> int | None:
+        """How long to poll at most. The alarm is the exact clock; the poll's own milliseconds only back it up."""
+        if not self._timers:
+            return None
+        first = self._timers[0].at
+        wait_s = max(0.0, first - self.clock.now())
+        if first != self._armed_for:
+            self._armed_for = first
+            self._alarm.ring_in(wait_s)
+        return int(wait_s * 1000) + 1
+
+    def _rang(self) -> None:
+        self._armed_for = inf
+        self._alarm.heard()
+
+    def _woken(self) -> None:
+        os.eventfd_read(self._wake)
