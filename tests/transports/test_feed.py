@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -125,12 +126,20 @@ def test_a_publisher_that_is_another_process_now_is_noticed(run_dir: Path, conte
             listener.got.clear()
             options = ("--run-dir", str(run_dir), "--name", "press", "--publish", "3")
             with start_peer("mailbox_peer.py", *options) as peer:
-                listener.until(lambda: len(listener.got) >= 3, lambda: desk.mailbox.tell("press", order))
+                listener.until(
+                    lambda n=round_: len(_of_this_process(listener.got, n > 0)) >= 3,
+                    lambda: desk.mailbox.tell("press", order),
+                )
                 peer.kill()
-            first, *others = listener.got
+            first, *others = _of_this_process(listener.got, round_ > 0)
             assert first.restarted == (round_ > 0)
             assert first.missed == 0, "what went by between two processes cannot be counted"
             assert not any(live.restarted or live.missed for live in others)
+
+
+def _of_this_process(got: list[Live], is_another: bool) -> list[Live]:
+    """Without what the process before had still sent, when the listener had enough of it already."""
+    return list(dropwhile(lambda live: is_another and not live.restarted, got))
 
 
 def test_receiving_gives_up_after_its_time(run_dir: Path, context: Sockets) -> None:
