@@ -8,7 +8,7 @@ reading is counted exactly once. It reads only what is durable, or a power cut c
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
@@ -76,8 +76,7 @@ class Aggregator(Actor):
         self._consumer.open()
 
     def state(self) -> Mapping[str, Any]:
-        told = {name: getattr(self._tally, name) for name in Tally.__slots__}
-        return {**told, "late": self._aggregation.late, "waiting": self._producer.waiting}
+        return {**asdict(self._tally), "late": self._aggregation.late, "waiting": self._producer.waiting}
 
     def on_message(self, sender: str, message: Message) -> Any:
         if self._consumer.hear(message):

@@ -12,7 +12,7 @@ gap while its tags are not known yet. What a former incarnation may have read an
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
@@ -65,7 +65,6 @@ class Tally:
     reopened: int = 0
     last_error: str = ""
     last_read_ns: int = 0
-    pending: list[Batch] = field(default_factory=list)
 
 
 class Device(Actor):
@@ -76,6 +75,7 @@ class Device(Actor):
         self._work = work
         self._link: Link | None = None
         self._tally = Tally()
+        self._pending: list[Batch] = []  # read, and collected until it is kept
         self._attempts = self._timeouts_in_a_row = 0
         self._seq = 1
         self._leaving = False
@@ -118,10 +118,8 @@ class Device(Actor):
         self._feed.close()
 
     def state(self) -> Mapping[str, Any]:
-        tally = self._tally
-        told = {name: getattr(tally, name) for name in Tally.__slots__ if name != "pending"}
         return {
-            **told,
+            **asdict(self._tally),
             "driver": self._work.driver,
             "waiting": self._producer.waiting,
             "waiting_bytes": self._producer.waiting_bytes,
@@ -251,17 +249,17 @@ class Device(Actor):
             tally.samples += batch.samples
             tally.last_read_ns = batch.times_ns[-1]
             self._feed.publish(codec.pack(batch))
-            tally.pending.append(batch)
-        if not work.batch_wait_s or sum(batch.samples for batch in tally.pending) >= work.batch_samples:
+            self._pending.append(batch)
+        if not work.batch_wait_s or sum(batch.samples for batch in self._pending) >= work.batch_samples:
             self._flush()
-        elif self._flush_timer is None and tally.pending:
+        elif self._flush_timer is None and self._pending:
             self._flush_timer = self.mailbox.at(self.place.clock.now() + work.batch_wait_s, self._flush)
 
     def _flush(self) -> None:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        batches, self._tally.pending = self._tally.pending, []
+        batches, self._pending = self._pending, []
         for topic, items in self._routes.routed(batches).items():
             payloads = tuple(codec.pack(batch) for batch in items)
             first, last = items[0], items[-1]

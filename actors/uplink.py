@@ -11,7 +11,7 @@ committed cursor. At-least-once, in order per source; each record carries its id
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
@@ -101,9 +101,8 @@ class UplinkActor(Actor):
         self._commit()
 
     def state(self) -> Mapping[str, Any]:
-        told = {name: getattr(self._tally, name) for name in Tally.__slots__}
         return {
-            **told,
+            **asdict(self._tally),
             "type": self._work.type,
             "in_flight": self._departures.in_flight,
             "fetched": self._departures.uncommitted,

@@ -16,15 +16,17 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from supervisors.tables import AggregateCommon, DeviceCommon, Supervision, UplinkCommon
 from transports.errors import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceSpec(DeviceCommon):
-    """One device: the common settings, and the driver's own as `table` (plain data) and `settings` (built)."""
+class _Named:
+    """What all specs have: a name, the module's own settings as `table` (plain data) and `settings` (built)."""
+
+    section: ClassVar[str]
 
     name: str
     table: Mapping[str, Any] = field(hash=False)
@@ -34,37 +36,28 @@ class DeviceSpec(DeviceCommon):
     @property
     def path(self) -> str:
         """Where it stands in the configuration."""
-        return f"device.{self.name}"
+        return f"{self.section}.{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AggregateSpec(AggregateCommon):
-    """One aggregate: the stages' settings as `table` (plain data) and `settings` (built)."""
+class DeviceSpec(_Named, DeviceCommon):
+    """One device: the common settings, and the driver's own."""
 
-    name: str
-    table: Mapping[str, Any] = field(hash=False)
-    settings: Any = field(default=None, hash=False)
-    broken: str = ""
-
-    @property
-    def path(self) -> str:
-        """Where it stands in the configuration."""
-        return f"aggregate.{self.name}"
+    section = "device"
 
 
 @dataclass(frozen=True, kw_only=True)
-class UplinkSpec(UplinkCommon):
-    """One uplink: the common settings, and the protocol's own as `table` (plain data) and `settings` (built)."""
+class AggregateSpec(_Named, AggregateCommon):
+    """One aggregate: the common settings, and the stages' own."""
 
-    name: str
-    table: Mapping[str, Any] = field(hash=False)
-    settings: Any = field(default=None, hash=False)
-    broken: str = ""
+    section = "aggregate"
 
-    @property
-    def path(self) -> str:
-        """Where it stands in the configuration."""
-        return f"uplink.{self.name}"
+
+@dataclass(frozen=True, kw_only=True)
+class UplinkSpec(_Named, UplinkCommon):
+    """One uplink: the common settings, and the protocol's own."""
+
+    section = "uplink"
 
 
 Spec = DeviceSpec | AggregateSpec | UplinkSpec
