@@ -12,9 +12,11 @@ TESTS ?= tests
 QUICK ?=
 ONLY ?=
 CHAOS_S ?= 600
+STORM_S ?= 300
+N ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos setup packages lock
+.PHONY: help demo test check bench chaos otp setup packages lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,7 +37,10 @@ bench: setup packages ## measure, into bench.json; QUICK=1 for a short run, ONLY
 	$(BIN)/python -m tests.bench --json bench.json $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only $(ONLY))
 
 chaos: setup packages ## kill, stop and starve a running gateway for CHAOS_S=600 seconds; nothing may be lost
-	HOLDFAST_CHAOS_S=$(CHAOS_S) $(PYTEST) -m "slow or not slow" tests/chaos
+	HOLDFAST_CHAOS_S=$(CHAOS_S) HOLDFAST_STORM_S=$(STORM_S) $(PYTEST) -m "slow or not slow" tests/chaos
+
+otp: setup packages ## hold the supervisors' plan against Erlang/OTP: N=2000 generated scenarios besides the written ones
+	$(BIN)/python -m tests.otp $(N)
 
 setup: $(READY) ## make .venv, if it is not up to date
 

@@ -21,7 +21,7 @@ import zmq
 from transports.clock import Clock
 from transports.errors import Down, NotUnderstood
 from transports.mailbox import Call, Leave, Letter, Mailbox, Timer
-from transports.messages import Beat, Message, Ready
+from transports.messages import Beat, Level, Message, Ready
 from transports.names import ROOT
 
 log = logging.getLogger("holdfast.actor")
@@ -64,6 +64,7 @@ class Actor(pykka.ThreadingActor):
     """See the module's note. Its end is told through `fate`."""
 
     use_daemon_thread = True
+    ready_at_once = True  # False: when `begin` has returned it is still on the way, and calls `ready` itself
 
     def __init__(self, place: Place, fate: Fate) -> None:
         super().__init__()
@@ -84,7 +85,12 @@ class Actor(pykka.ThreadingActor):
     # --- for subclasses ----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Get ready to work; returning means being ready."""
+        """Get ready to work; returning means being ready, unless `ready_at_once` is False."""
+
+    def ready(self) -> None:
+        """Tell the root that the work is being done, and give signs of life from now on."""
+        self.mailbox.tell(ROOT, Ready(self.place.token, os.getpid()))
+        self._beat()
 
     def on_message(self, sender: str, message: Message) -> Any:
         """Handle one message; what is returned answers an `ask`. NotImplemented refuses it, which is not fatal."""
@@ -107,8 +113,8 @@ class Actor(pykka.ThreadingActor):
         place = self.place
         self.mailbox.open(place.run_dir, place.name, place.clock, place.context)
         self.begin()
-        self.mailbox.tell(ROOT, Ready(place.token, os.getpid()))
-        self._beat()
+        if self.ready_at_once:
+            self.ready()
 
     def on_receive(self, message: Any) -> Any:
         try:
@@ -129,6 +135,8 @@ class Actor(pykka.ThreadingActor):
         raise NotUnderstood(f"{self.place.name} was handed {message!r:.80}")
 
     def _handled(self, letter: Letter) -> Any:
+        if isinstance(letter.message, Level):
+            return log_from(letter.message.level)
         value = self.on_message(letter.sender, letter.message)
         if value is not NotImplemented:
             return value
@@ -176,3 +184,15 @@ class Actor(pykka.ThreadingActor):
             self.mailbox.tell(ROOT, Beat(place.token, self.mailbox.handled, self.state()))
         except Down:
             return  # without a root this process is about to end; the kernel sees to that
+
+
+def log_from(level: str) -> None:
+    """Log from this level on, in the whole process; its log says so, whatever was left out before. A level that does
+    not exist changes nothing, and is said too."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        log.warning("there is no log level %.40r", level)
+        return
+    logging.getLogger().setLevel(logging.INFO)
+    log.info("logs from %s on", level.upper())
+    logging.getLogger().setLevel(number)

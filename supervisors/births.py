@@ -7,22 +7,29 @@
 
 What is asked is kept until it is answered, so a zygote may die or hang at any time: another is started, and is asked
 again. No decision about a child is made here; `Parent` is told what happened, in the loop's own thread.
+
+Where the system refuses something (EMFILE, ENOMEM, EAGAIN), it is a refused birth, or is tried again later. A child
+that was born but cannot be watched is ended, and refused only when it is gone: nobody is in its successor's way.
 """
 
+import os
 import random
 import signal
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
 from supervisors.events import ZygoteDied, say
-from supervisors.process import Born, Process, Zygote, end, end_strangers, group_of, strangers, watched
+from supervisors.process import Born, Process, Zygote, end, end_strangers, group_of, reaped, strangers, watched
+from supervisors.watchdog import Line
 from transports.backoff import Backoff
 from transports.clock import Clock
 from transports.mailbox import Mailbox
 
 ZYGOTE_BACKOFF = Backoff(ceiling_s=30.0)  # between zygotes that never became ready
+REAP_AGAIN_S = 0.01  # until a child that cannot be watched is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,9 @@ class Births:
         self._ready = False
         self._deadline = inf
         self._failures = 0
+        self._answered_at = clock.now()
+        self._unburied: set[int] = set()  # killed and not gone yet
+        self._look_for_strangers = False  # there may be some
 
     @property
     def zygote_pid(self) -> int:
@@ -63,6 +73,15 @@ class Births:
     @property
     def zygote_ready(self) -> bool:
         return self._ready
+
+    @property
+    def line(self) -> Line:
+        """For the watchdog: the zygote, asked whether it still answers."""
+        return Line(self._ping, lambda: self._answered_at, lambda: not self._ready)
+
+    def _ping(self) -> None:
+        if self._ready and self._zygote is not None and self._zygote.ask(0, ""):
+            self._deadline = min(self._deadline, self._clock.now() + self._within_s)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -91,6 +110,8 @@ class Births:
         """Time has passed: end a zygote that hangs, and try again what it had no room for."""
         if now > self._deadline and self._zygote is not None:
             self._zygote.process.send(signal.SIGKILL)
+        if self._look_for_strangers or self._unburied:
+            self.end_orphans()
         self._request()
 
     # --- its answers -------------------------------------------------------------------------------------------------
@@ -103,6 +124,7 @@ class Births:
     def _answered(self) -> None:
         zygote = self._zygote
         for born in zygote.answers() if zygote is not None else ():
+            self._answered_at = self._clock.now()
             if born.token == 0:
                 self._ready, self._failures = True, 0
             else:
@@ -121,7 +143,29 @@ class Births:
         except ProcessLookupError:  # a spare that was ended with its dead zygote's strangers
             self._parent.refused(name, born.token, "its process ended before it began")
             return
+        except OSError as blind:
+            why = f"the system refused to watch its process: {blind.strerror}"
+            self._give_up(born.pid, lambda: self._parent.refused(name, born.token, why))
+            return
         self._parent.born(name, born.token, process)
+
+    def _give_up(self, pid: int, then: Callable[[], None]) -> None:
+        """End a child that there is no descriptor for; `then`, when it is gone."""
+        self._unburied.add(pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+        def look() -> None:
+            self._bury()
+            if pid in self._unburied:
+                self._mailbox.at(self._clock.now() + REAP_AGAIN_S, look)
+            else:
+                then()
+
+        look()
+
+    def _bury(self) -> None:
+        self._unburied = {pid for pid in self._unburied if not reaped(pid)}
 
     # --- one zygote after another ------------------------------------------------------------------------------------
 
@@ -130,8 +174,8 @@ class Births:
         self._ready, self._deadline = False, self._clock.now() + self._within_s
         try:
             self._zygote = zygote = self._start()
-        except OSError as refused:  # no memory, no descriptors: there may be some later
-            say(ZygoteDied(f"it cannot be started: {refused}"))
+        except (OSError, MemoryError) as refused:  # no process, no descriptors: there may be some later
+            say(ZygoteDied(f"it cannot be started: {refused or 'no memory'}"))
             self._begin_again()
             return
         self._mailbox.when_readable(zygote.fileno(), self._answered)
@@ -151,7 +195,7 @@ class Births:
         if self._parent.over():
             return
         say(ZygoteDied(how))
-        end_strangers(self._known())
+        self._end_strangers()
         self._unsent = deque(self._asked)
         for token, name in list(self._asked.items()):
             if self._parent.unwanted(name):
@@ -172,17 +216,31 @@ class Births:
         if self._zygote is not None:
             self._zygote.process.send(signal.SIGKILL)
             self._part_with(self._zygote)
-        end_strangers(self._known())
+        self._end_strangers()
 
     # --- who is not the parent's -------------------------------------------------------------------------------------
 
     def end_orphans(self) -> None:
         """What a dead child had started by itself is the root's now. It may still hold the name of that child."""
+        self._bury()
+        try:
+            while suspects := self._orphans():  # whoever one of them leaves behind is there only when it is gone
+                self._answered()  # the zygote answers before it lets a child go: who was born is known from here on
+                self._unburied |= end(suspects - self._known())
+        except OSError:  # no descriptor to look by
+            self._look_for_strangers = True
+            return
+        self._look_for_strangers = False
+
+    def _orphans(self) -> set[int]:
         nest = self.zygote_pid  # spares are in the zygote's group
-        suspects = {pid for pid in strangers(self._known()) if group_of(pid) != nest}
-        self._answered()  # the zygote answers before it lets a child go: whoever was born is known from here on
-        end(suspects - self._known())
+        return {pid for pid in strangers(self._known()) if group_of(pid) != nest}
+
+    def _end_strangers(self) -> None:
+        self._look_for_strangers = True  # once more with the next look: there may be one that did not go at once
+        with suppress(OSError):
+            end_strangers(self._known())
 
     def _known(self) -> set[int]:
-        known = self._parent.pids()
+        known = self._parent.pids() | self._unburied
         return known | {self._zygote.process.pid} if self._zygote is not None else known

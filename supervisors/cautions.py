@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.stages.patterns import takes_from
+from supervisors.claims import kept
 from supervisors.gateway import AggregateSpec, Gateway, Spec
+from supervisors.spec import AutoShutdown
 from transports.errors import Problem, SettingsError
 from transports.settings import Secret, key_of
 
@@ -22,6 +24,22 @@ def cautions(gateway: Gateway) -> Iterator[Problem]:
         yield from _values(spec)
         if isinstance(spec, AggregateSpec) and spec.settings is not None:
             yield from _silent_sources(spec, disabled)
+    yield from _supervisors(gateway)
+
+
+def _supervisors(gateway: Gateway) -> Iterator[Problem]:
+    """Supervisors that have nothing to do, or wait for what cannot happen."""
+    specs = gateway.in_start_order()
+    tree = kept([spec.name for spec in specs], {spec.name: spec.children for spec in gateway.supervisors})
+    disabled = {spec.name for spec in specs if not spec.enabled}
+    significant = {spec.name for spec in specs if spec.supervise.significant}
+    significant |= {spec.name for spec in gateway.supervisors if spec.significant}
+    for spec in gateway.supervisors:
+        if disabled.issuperset(tree.processes(spec.name)):
+            yield Problem(f"{spec.path}.children", "", "are all disabled; it is left out")
+        elif spec.auto_shutdown is not AutoShutdown.NEVER and not significant.intersection(tree.children[spec.name]):
+            cure = "has no effect: none of its children has supervise = { significant = true }"
+            yield Problem(f"{spec.path}.auto_shutdown", repr(spec.auto_shutdown.value), cure)
 
 
 def _values(spec: Spec) -> Iterator[Problem]:

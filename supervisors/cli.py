@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no gateway is running 
 error; a configuration has one line for each mistake. What a verb needs is imported by the verb: `status` is quick.
 """
 
-import os
 import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
@@ -14,8 +13,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from supervisors import control
+from supervisors.verbs import AsJson, DataDir, RunDir, completion, configuration, operating, records, watching
 from transports.errors import HoldfastError, NotRunning, SettingsError
-from transports.messages import Operate, Status
+from transports.messages import Status
 
 app = typer.Typer(
     help="An industrial gateway of supervised processes.",
@@ -24,19 +24,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Config = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="directory of the spool and the reports")]
-RunDir = Annotated[Path | None, typer.Option("--run-dir", help="directory of the sockets between the processes")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Name = Annotated[str, typer.Argument(help="a child's name, as `holdfast status` shows it")]
 
 
 @app.command()
 def run(config: Config, data_dir: DataDir = None, run_dir: RunDir = None) -> None:
     """Run a gateway in the foreground; SIGTERM or Ctrl-C stops it in order."""
-    from supervisors.config import load
+    from supervisors.reload.opening import opened
+    from supervisors.reload.texts import Source
     from supervisors.run import run as run_gateway
 
-    run_gateway(load(config, data_dir, run_dir))
+    run_gateway(opened(Source(config, data_dir, run_dir)))
 
 
 @app.command()
@@ -49,54 +46,40 @@ def check(config: Config) -> None:
         typer.echo(f"warning: {warning}", err=True)
     if gateway.broken:
         raise SettingsError(*gateway.broken)
-    devices, uplinks = len(gateway.devices), len(gateway.uplinks)
-    typer.echo(f"{config}: good: gateway {gateway.name}, {devices} devices, {uplinks} uplinks")
+    counted = ("devices", "aggregates", "uplinks", "programs", "supervisors")
+    parts = (
+        f"{len(getattr(gateway, kind))} {kind}"
+        for kind in counted
+        if kind in ("devices", "uplinks") or getattr(gateway, kind)
+    )
+    typer.echo(f"{config}: good: gateway {gateway.name}, {', '.join(parts)}")
 
 
-@app.command()
-def status(
-    run_dir: RunDir = None,
-    as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", help="show it again and again until Ctrl-C")] = False,
-) -> None:
-    """Show every process of a running gateway: what it does, how it is, why it is not."""
-    if watch and as_json:
-        raise typer.BadParameter("choose one of --watch and --json")
-    where = control.find_run_dir(run_dir)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(control.ask(where, Status()), indent=1))
-        return
-    from supervisors import panel
-
-    if watch:
-        panel.watch(lambda: control.ask(where, Status()))
-    else:
-        panel.show(control.ask(where, Status()))
-
-
-@app.command()
-def restart(name: Name, run_dir: RunDir = None) -> None:
-    """Stop a child and start it again, with a clean record."""
-    _operate("restart", name, run_dir)
-
-
-@app.command()
-def stop(name: Name, run_dir: RunDir = None) -> None:
-    """Stop a child and hold it: it stays stopped, also when the gateway restarts, until `start`."""
-    _operate("stop", name, run_dir)
-
-
-@app.command()
-def start(name: Name, run_dir: RunDir = None) -> None:
-    """Let a held, quarantined or waiting child run now."""
-    _operate("start", name, run_dir)
+app.command()(watching.status)
+app.command()(watching.top)
+app.command()(operating.restart)
+app.command()(operating.stop)
+app.command()(operating.start)
+app.command()(configuration.reload)
+app.command()(records.logs)
+app.command()(records.events)
+app.command()(records.crashes)
+app.command()(operating.level)
+history = typer.Typer(help="Earlier configurations: list them, show one, bring one back.", no_args_is_help=True)
+history.command("history")(configuration.history)
+history.command("show")(configuration.show)
+history.command("rollback")(configuration.rollback)
+app.add_typer(history, name="config")
+app.command()(completion.completion)
+app.command(hidden=True, context_settings={"ignore_unknown_options": True})(completion.complete)
 
 
 @app.command()
 def tail(
-    names: Annotated[list[str] | None, typer.Argument(help="devices to follow; all when none is named")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="devices to follow; all when none is named", autocompletion=completion.devices),
+    ] = None,
     run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,7 +98,9 @@ def tail(
 
 @app.command()
 def drivers(
-    name: Annotated[str | None, typer.Argument(help="one driver, with all its settings")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="one driver, with all its settings", autocompletion=completion.drivers)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the device drivers, or explain one with every setting."""
@@ -126,7 +111,9 @@ def drivers(
 
 @app.command()
 def probe(
-    config: Config, device: Annotated[str, typer.Argument(help="one of its devices")], as_json: AsJson = False
+    config: Config,
+    device: Annotated[str, typer.Argument(help="one of its devices", autocompletion=completion.configured_devices)],
+    as_json: AsJson = False,
 ) -> None:
     """Read one device once, without a gateway, and show what it says."""
     from supervisors.config import load
@@ -162,13 +149,6 @@ def demo(
     from supervisors.demo import demo as run_demo
 
     raise typer.Exit(run_demo(duration))
-
-
-def _operate(verb: str, name: str, run_dir: Path | None) -> None:
-    answer: dict[str, str] = control.ask(control.find_run_dir(run_dir), Operate(verb, name, f"uid {os.getuid()}"))
-    if "error" in answer:
-        raise HoldfastError(answer["error"])
-    typer.echo(f"{name}: {answer['result']}")
 
 
 def main() -> NoReturn:

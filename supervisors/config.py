@@ -9,27 +9,30 @@ What is wrong in the text refuses the whole file: SettingsError, whose text has 
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from supervisors import sections
 from supervisors.cautions import cautions, relative
+from supervisors.claims import claim_problems, kept, significance_problems
 from supervisors.document import Document, read
-from supervisors.gateway import Gateway, Spec, default_data_dir, default_run_dir
+from supervisors.gateway import Gateway, Spec, SupervisorSpec, default_data_dir, default_run_dir
 from supervisors.names import name_problems, run_dir_problems, source_problems
+from supervisors.spec import AutoShutdown
 from supervisors.tables import NAME, GatewaySettings, Supervision, gateway_name_rule
 from transports.building import build
 from transports.errors import Problem, SettingsError
+from transports.names import ROOT
 from transports.settings import nearest
 from transports.spool.settings import Settings as SpoolSettings
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Spec)
-_NAMED = ("device", "aggregate", "uplink")
+S = TypeVar("S", bound=Spec | SupervisorSpec)
+_NAMED = ("device", "aggregate", "uplink", "program", "supervisor")
 _TABLES = ("gateway", "supervision", "spool", *_NAMED)
-_IDLE = "has nothing to do; write at least one table [device.NAME] or [uplink.NAME]"
+_IDLE = "has nothing to do; write at least one table [device.NAME], [uplink.NAME] or [program.NAME]"
 _MEANT = re.compile(r"unknown setting; did you mean '(.+)'\?")
 
 
@@ -47,7 +50,7 @@ def load(path: Path | str, data_dir: Path | str | None = None, run_dir: Path | s
         run_dir=_absolute(run_dir or gateway.run_dir),
     )
     problems += _together(document, gateway)
-    if not problems and not (gateway.devices or gateway.uplinks):
+    if not problems and not (gateway.devices or gateway.uplinks or gateway.programs):
         problems.append(Problem("gateway", "", _IDLE))
     if problems:
         raise document.error(_one_each(problems))
@@ -70,11 +73,14 @@ def _gateway(document: Document, problems: list[Problem]) -> Gateway:
         data_dir=settings.data_dir or default_data_dir(name),
         run_dir=settings.run_dir or default_run_dir(name),
         log_level=settings.log_level,
+        log_format=settings.log_format,
         supervision=_built(Supervision, table, "supervision", problems) or Supervision(),
         spool=_built(SpoolSettings, table, "spool", problems),
         devices=_specs(table, "device", sections.device, problems),
         aggregates=_specs(table, "aggregate", sections.aggregate, problems),
         uplinks=_specs(table, "uplink", sections.uplink, problems),
+        programs=_specs(table, "program", sections.program, problems),
+        supervisors=_specs(table, "supervisor", sections.supervisor, problems),
     )
 
 
@@ -105,12 +111,35 @@ def _specs(
 
 def _together(document: Document, gateway: Gateway) -> Iterator[Problem]:
     """What only shows when the whole file is seen; the names are those in the text, also of specs with mistakes."""
+    line_of = document.places.line_of
     named = [(section, name) for section in _NAMED for name in _names(document.table, section)]
-    yield from name_problems(named, document.places.line_of)
-    yield from run_dir_problems(gateway.run_dir, (name for _, name in named if NAME.fullmatch(name)))
+    actors = [name for section, name in named if section != "supervisor"]
+    yield from name_problems(named, line_of)
+    yield from run_dir_problems(gateway.run_dir, filter(NAME.fullmatch, actors))
     for spec in gateway.aggregates:
         if not spec.broken:
             yield from source_problems(spec.path, spec.settings.from_, _names(document.table, "device"))
+    for process in gateway.specs():
+        yield from process.supervise.beside(gateway.supervision, f"{process.path}.supervise")
+    lists = {name: _children(document.table, name) for name in _names(document.table, "supervisor")}
+    yield from claim_problems(actors, lists, line_of)
+    yield from significance_problems(*_significance(gateway), kept(actors, lists), line_of)
+
+
+def _children(table: Mapping[str, Any], supervisor: str) -> list[str]:
+    """The claims of a supervisor as they are written; none where they are not a list of texts: that is a mistake."""
+    entry = table["supervisor"][supervisor]
+    children = entry.get("children") if isinstance(entry, Mapping) else None
+    texts = children if isinstance(children, list) else []
+    return texts if all(isinstance(text, str) for text in texts) else []
+
+
+def _significance(gateway: Gateway) -> tuple[Mapping[str, str], Collection[str]]:
+    """Where it is written of whom that it is significant, and the keepers to whom that means nothing."""
+    processes = {spec.name: f"{spec.path}.supervise" for spec in gateway.specs() if spec.supervise.significant}
+    supervisors = {spec.name: spec.path for spec in gateway.supervisors if spec.significant}
+    never = {ROOT, *(spec.name for spec in gateway.supervisors if spec.auto_shutdown is AutoShutdown.NEVER)}
+    return {**processes, **supervisors}, never
 
 
 def _names(table: Mapping[str, Any], section: str) -> list[str]:
@@ -136,6 +165,7 @@ def _running(document: Document, gateway: Gateway) -> Gateway:
         devices=tuple(spec for spec in gateway.devices if spec.enabled),
         aggregates=tuple(spec for spec in gateway.aggregates if spec.enabled),
         uplinks=tuple(spec for spec in gateway.uplinks if spec.enabled),
+        programs=tuple(spec for spec in gateway.programs if spec.enabled),
         disabled=tuple(spec.name for spec in specs if not spec.enabled),
         warnings=tuple(map(document.located, (*_relative_directories(document.table), *cautions(gateway)))),
         broken=tuple(map(document.located, broken)),

@@ -13,6 +13,7 @@ from transports.names import PATH_LIMIT, ROOT, endpoint, listens, mailbox_path, 
 
 LOCK = "gateway.lock"
 TIMEOUT_S = 5.0
+LOOK_S = 1.0  # whether the gateway is still there, while an answer is awaited
 ENVIRONMENT = "HOLDFAST_RUN_DIR"
 
 
@@ -31,9 +32,7 @@ def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
             socket.setsockopt(zmq.ROUTING_ID, f"operator-{os.getpid()}-{secrets.token_hex(4)}".encode())
             socket.connect(endpoint(path))
             socket.send_multipart(pack(question, ask=1))
-            if not socket.poll(round(timeout_s * 1000)):
-                pid = owner_pid(run_dir / LOCK)
-                raise NotRunning(f"the gateway in {run_dir} (pid {pid}) does not answer within {timeout_s:g} s")
+            _await(socket, run_dir, timeout_s)
             reply, _ = unpack(socket.recv_multipart())
     finally:
         context.destroy(linger=0)
@@ -41,6 +40,18 @@ def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
     if reply.error:
         raise HoldfastError(reply.error)
     return reply.value
+
+
+def _await(socket: "zmq.Socket[bytes]", run_dir: Path, timeout_s: float) -> None:
+    """Wait for the answer, and no longer than there is somebody who could give it."""
+    while timeout_s > 0:
+        if socket.poll(round(min(timeout_s, LOOK_S) * 1000)):
+            return
+        timeout_s -= LOOK_S
+        if not listens(mailbox_path(run_dir, ROOT)):
+            raise NotRunning(f"the gateway in {run_dir} ended before it answered")
+    pid = owner_pid(run_dir / LOCK)
+    raise NotRunning(f"the gateway in {run_dir} (pid {pid}) does not answer in time")
 
 
 def find_run_dir(given: Path | None) -> Path:

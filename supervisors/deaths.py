@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisors import crashes
-from supervisors.crashes import Crash
+from supervisors.crashes import Crash, Reports
 from supervisors.events import ChildDied, say
 from supervisors.life import Life
 from supervisors.logs import log_path
@@ -57,6 +57,7 @@ class Death:
             next_in_s=self.next_in_s,
             quarantined=self.child.on_probation,
             state=self.life.state if self.life else {},
+            comes_back=self.child.phase is not Phase.ENDED,
         )
 
 
@@ -64,7 +65,8 @@ class Deaths:
     """Where the root announces them."""
 
     def __init__(self, data_dir: Path, obituary: Obituary, clock: Clock, mailbox: Mailbox) -> None:
-        self._data_dir, self._obituary, self._clock, self._mailbox = data_dir, obituary, clock, mailbox
+        self._data_dir, self._obituary, self._mailbox = data_dir, obituary, mailbox
+        self._reports = Reports(data_dir / "crashes", clock)
 
     def announce(self, death: Death) -> None:
         say(death.event)
@@ -76,7 +78,15 @@ class Deaths:
 
     def _write(self, death: Death) -> None:
         log = crashes.last_lines(log_path(self._data_dir, death.name))
-        crashes.write(self._data_dir / "crashes", death.crash(log), self._clock.utc_ns())
+        self._reports.write(death.crash(log))
+
+    def look(self, now: float) -> None:
+        """Time has passed: write the reports that sum up what came too often."""
+        self._reports.look(now)
+
+    def close(self) -> None:
+        """Write what was only counted."""
+        self._reports.close()
 
 
 def cause(how: str, trace: str) -> str:

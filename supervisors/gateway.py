@@ -5,7 +5,9 @@
     ├── spool         how much may wait on the disk, how soon is it safe there
     ├── devices       DeviceSpec: which driver, how often, and the driver's own settings
     ├── aggregates    AggregateSpec: what becomes of readings on their way to the uplinks
-    └── uplinks       UplinkSpec: where everything goes, in which form
+    ├── uplinks       UplinkSpec: where everything goes, in which form
+    ├── programs      ProgramSpec: what others made and runs beside them, supervised alike
+    └── supervisors   SupervisorSpec: who of all these is kept together, and how
 
 A spec carries its own settings twice: built, for this process, and as `table`, plain data for the process that runs it
 (`building.build(module.Settings, spec.table, spec.path)` there). A spec whose module raised when it was imported has
@@ -18,7 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from supervisors.tables import AggregateCommon, DeviceCommon, Supervision, UplinkCommon
+from supervisors.tables import (
+    AggregateCommon,
+    DeviceCommon,
+    ProgramCommon,
+    Supervision,
+    SupervisorCommon,
+    UplinkCommon,
+)
 from transports.errors import Problem
 
 
@@ -60,7 +69,26 @@ class UplinkSpec(_Named, UplinkCommon):
     section = "uplink"
 
 
-Spec = DeviceSpec | AggregateSpec | UplinkSpec
+@dataclass(frozen=True, kw_only=True)
+class ProgramSpec(_Named, ProgramCommon):
+    """One program: the common settings, and its own."""
+
+    section = "program"
+
+
+Spec = DeviceSpec | AggregateSpec | UplinkSpec | ProgramSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisorSpec(SupervisorCommon):
+    """One supervisor below the root; it has no process of its own, so no settings but these."""
+
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the configuration."""
+        return f"supervisor.{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +99,25 @@ class Gateway:
     data_dir: Path
     run_dir: Path
     log_level: str
+    log_format: str = "human"
     supervision: Supervision
     spool: Any
     devices: tuple[DeviceSpec, ...] = ()
     aggregates: tuple[AggregateSpec, ...] = ()
     uplinks: tuple[UplinkSpec, ...] = ()
+    programs: tuple[ProgramSpec, ...] = ()
+    supervisors: tuple[SupervisorSpec, ...] = ()
     disabled: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     broken: tuple[Problem, ...] = ()
 
     def specs(self) -> Iterable[Spec]:
-        """Every device, aggregate and uplink that is to run, in this order."""
-        return (*self.devices, *self.aggregates, *self.uplinks)
+        """Every device, aggregate, uplink and program that is to run, in this order."""
+        return (*self.devices, *self.aggregates, *self.uplinks, *self.programs)
+
+    def in_start_order(self) -> tuple[Spec, ...]:
+        """The same, others' foundations first: programs, uplinks, aggregates, devices."""
+        return (*self.programs, *self.uplinks, *self.aggregates, *self.devices)
 
 
 def default_data_dir(name: str) -> Path:

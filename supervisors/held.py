@@ -16,13 +16,14 @@ class Held:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._names))
 
-    def add(self, name: str) -> None:
-        self._names.add(name)
-        self._write()
+    def add(self, *names: str) -> None:
+        if not self._names.issuperset(names):
+            self._names.update(names)
+            self._write()
 
-    def remove(self, name: str) -> None:
-        if name in self._names:
-            self._names.discard(name)
+    def remove(self, *names: str) -> None:
+        if not self._names.isdisjoint(names):
+            self._names.difference_update(names)
             self._write()
 
     def _write(self) -> None:

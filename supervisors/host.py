@@ -1,8 +1,8 @@
 """Inside a child process: builds its actor, watches over it, and makes every failure an exit with a report.
 
-The only room of this package that imports actors. Exit codes: 0 asked to stop, 1 an exception (its traceback is in
-`run_dir/NAME.crash`). Whatever the process prints, its Python stacks on SIGABRT or SIGSEGV included, goes to
-`logs/NAME.log` of the data directory.
+The only room of this package that imports actors. Exit codes: 0 ended in order, 1 an exception (its traceback is in
+`run_dir/NAME.crash`), 77 there is nothing for it to do (NotNeeded). Whatever the process prints, its Python stacks on
+SIGABRT or SIGSEGV included, goes to `logs/NAME.log` of the data directory.
 """
 
 import faulthandler
@@ -24,8 +24,10 @@ from pykka import ActorDeadError, ActorRef
 from actors.actor import Fate, Place
 from supervisors.logs import log_path
 from transports.clock import MachineClock
+from transports.errors import NotNeeded
 from transports.mailbox import Leave
 
+LEFT_OUT = 77  # the exit code of a test that is skipped, too (automake)
 LINGER_MS = 300  # how long last messages may take to leave
 
 Builder = Callable[[Place, Fate, "Home"], "ActorRef[Any]"]
@@ -46,11 +48,16 @@ class Home:
 
 def write_home(run_dir: Path, name: str, home: Home) -> None:
     """Put a child's spec where its next incarnation finds it."""
-    path = run_dir / f"{name}.spec"
+    path = spec_path(run_dir, name)
     fresh = path.with_suffix(".spec.new")
     fields = {field: getattr(home, field) for field in Home.__slots__}
     fresh.write_bytes(msgpack.packb(fields))
     fresh.rename(path)
+
+
+def spec_path(run_dir: Path, name: str) -> Path:
+    """Where a child finds what it is."""
+    return run_dir / f"{name}.spec"
 
 
 def crash_path(run_dir: Path, name: str) -> Path:
@@ -69,7 +76,7 @@ def main(run_dir: Path, name: str, token: int, context: "zmq.Context[zmq.Socket[
     """Be the child `name` until the end; never returns."""
     os.setpgid(0, 0)
     try:
-        home = Home(**msgpack.unpackb((run_dir / f"{name}.spec").read_bytes()))
+        home = Home(**msgpack.unpackb(spec_path(run_dir, name).read_bytes()))
         _speak(Path(home.data_dir), name, home.log_level)
         place = Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, home.last_end)
         error = _live(home, place)
@@ -81,7 +88,7 @@ def main(run_dir: Path, name: str, token: int, context: "zmq.Context[zmq.Socket[
             crash_path(run_dir, name).write_bytes(text)
         os.write(2, text)
     logging.shutdown()
-    os._exit(0 if error is None else 1)
+    os._exit(0 if error is None else LEFT_OUT if isinstance(error, NotNeeded) else 1)
 
 
 def _live(home: Home, place: Place) -> BaseException | None:
@@ -111,23 +118,20 @@ class _Lines(logging.Formatter):
 
 
 _lines = _Lines()
-_own, _console = logging.StreamHandler(), logging.StreamHandler()
+_own = logging.StreamHandler()
 
 
 def warm_up() -> None:
     """What a child needs before it knows its name, done once, before the zygote forks: its pages are then shared."""
-    _console.setStream(os.fdopen(os.dup(2), "w", buffering=1))
     _own.setStream(os.fdopen(2, "w", buffering=1, closefd=False))
-    for handler in (_own, _console):
-        handler.setFormatter(_lines)
-        logging.getLogger().addHandler(handler)
-    _console.setLevel(logging.WARNING)
+    _own.setFormatter(_lines)
+    logging.getLogger().addHandler(_own)
     logging.getLogger("pykka").setLevel(logging.CRITICAL)  # the traceback is told once, by `main`
     faulthandler.enable(2)
 
 
 def _speak(data_dir: Path, name: str, level: str) -> None:
-    """Everything this process prints goes to its log file; warnings also to the gateway's own output."""
+    """Everything this process prints goes to its log file, and nowhere else: a fleet that flaps floods nobody."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     file = os.open(log_path(data_dir, name), flags, 0o640)
     os.dup2(file, 1)
@@ -161,9 +165,16 @@ def _uplink(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
     return UplinkActor.start(place, fate, home.gateway, Work(**home.table))
 
 
+def _program(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.program import Program, Work
+
+    return Program.start(place, fate, Work(**home.table))
+
+
 KINDS: Mapping[str, Builder] = {
     "device": _device,
     "spooler": _spooler,
     "aggregator": _aggregator,
     "uplink": _uplink,
+    "program": _program,
 }

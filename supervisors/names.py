@@ -1,7 +1,8 @@
 """The rules that names keep among each other: pure checks over the names of a whole configuration.
 
-Devices, aggregates and uplinks are actors, so they share one name space, and each name becomes a socket's file name in
-the run directory, which a Unix socket's address must hold.
+Devices, aggregates, uplinks and programs are actors, and a supervisor is operated on by its name as they are, so all
+share one name space. The name of an actor becomes a socket's file name in the run directory, which a Unix socket's
+address must hold.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +28,7 @@ def name_problems(named: Sequence[Named], line_of: Callable[[str], int]) -> Iter
             yield Problem(path, repr(name), f"a name must not be one of {', '.join(RESERVED)}, which the gateway uses")
         elif name in first:
             taken = f"{first[name]} (line {line_of(first[name])})"
-            cure = f"has the same name as {taken}; devices, aggregates and uplinks need names of their own"
+            cure = f"has the same name as {taken}; write another name, each must be the only one"
             yield Problem(path, repr(name), cure)
         first.setdefault(name, path)
 

@@ -19,7 +19,7 @@ import orjson
 
 from supervisors.gateway import DeviceSpec, Gateway
 from supervisors.lifeline import die_with
-from supervisors.process import End
+from supervisors.process import Exit
 from supervisors.terminal import console, table, text
 from supervisors.wording import local_time, plain, quality_text, reading, value_text
 from transports import catalog
@@ -87,8 +87,8 @@ def _answered(answer: "Connection[Any, Any]", spec: DeviceSpec, deadline_s: floa
 
 def _end(code: int | None) -> str:
     if code is not None and code < 0:
-        return str(End(None, -code))
-    return f"{End(code)}, its traceback is above"
+        return str(Exit(None, -code))
+    return f"{Exit(code)}, its traceback is above"
 
 
 # --- in the child ---------------------------------------------------------------------------------------------------

@@ -3,9 +3,14 @@
 A pidfd is readable when its process has ended and never means another process, as a pid may. All children are the
 root's own (see zygote.py), so only the root reaps them, and only those it knows; whatever else it finds among its
 children was left by a zygote or a child that died, and is ended.
+
+What needs a descriptor or memory here may be refused (EMFILE, ENFILE, ENOMEM, EAGAIN): then it raises OSError, and
+leaves nothing half made.
 """
 
 import os
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
+
+WITHIN_MS = 100  # for a process to go after SIGKILL; it takes one, unless it hangs in the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +39,20 @@ class Process:
         except ProcessLookupError:
             return
 
-    def reap(self) -> "End":
+    def reap(self) -> "Exit":
         """How it ended; call once, after its pidfd became readable."""
         result = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         os.close(self.pidfd)
         assert result is not None
-        return End(result.si_status) if result.si_code == os.CLD_EXITED else End(None, result.si_status)
+        return Exit(result.si_status) if result.si_code == os.CLD_EXITED else Exit(None, result.si_status)
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Exit:
     """An exit code, or the signal that ended it."""
 
     code: int | None
     signal: int = 0
-
-    @property
-    def normal(self) -> bool:
-        return self.code == 0
 
     def __str__(self) -> str:
         if self.code is not None:
@@ -61,7 +64,7 @@ class End:
 
 
 def watched(pid: int) -> Process:
-    """A handle on a child of this process."""
+    """A handle on a child of this process. Raises OSError: ProcessLookupError when there is no such process."""
     return Process(pid, os.pidfd_open(pid))
 
 
@@ -101,6 +104,8 @@ class Zygote:
                 return born
             except ConnectionResetError:
                 continue  # said once, when it died with requests unread; what it had answered is still there
+            except OSError:  # the system is short of memory; it is still readable, so this is asked again
+                return born
             if not answer:
                 return born
             born.append(Born(*msgpack.unpackb(answer)))
@@ -111,8 +116,18 @@ class Zygote:
 
 
 def start_zygote(run_dir: Path, modules: Sequence[str]) -> Zygote:
-    """Start a zygote by exec; it answers Born(0, ...) when it can fork."""
+    """Start a zygote by exec; it answers Born(0, ...) when it can fork. Raises OSError when the system has no process
+    or no descriptor for it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with theirs:
+            return Zygote(_executed(theirs, run_dir, modules), ours)
+    except OSError:
+        ours.close()
+        raise
+
+
+def _executed(theirs: socket.socket, run_dir: Path, modules: Sequence[str]) -> Process:
     command = [
         sys.executable,
         "-P",  # a folder `actors` where the gateway was started is not ours
@@ -124,41 +139,64 @@ def start_zygote(run_dir: Path, modules: Sequence[str]) -> Zygote:
         *modules,
     ]
     quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # one thread, or no fork
-    with theirs:
-        started = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **quiet}
-        )
-    process = watched(started.pid)
+    started = subprocess.Popen(
+        command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **quiet}
+    )
+    try:
+        process = watched(started.pid)
+    except OSError:
+        started.kill()
+        started.wait()
+        raise
     started.returncode = 0  # reaped here through the pidfd; keeps subprocess from waiting for it too
-    return Zygote(process, ours)
+    return process
 
 
 def strangers(known: set[int]) -> list[int]:
-    """Children of this process that nobody here knows: left by a zygote or a child that died."""
+    """Children of this process that nobody here knows: left by a zygote or a child that died. Raises OSError when the
+    list of them cannot be had."""
     found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
+    for task in os.listdir("/proc/self/task"):
         try:
-            found.update(map(int, (task / "children").read_text().split()))
-        except OSError:
+            found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
+        except (FileNotFoundError, ProcessLookupError):
             continue  # the thread has just ended, or the kernel was built without this file
     return sorted(found - known)
 
 
 def end_strangers(known: set[int]) -> list[int]:
-    """End and reap all strangers, also those that a stranger was just about to make."""
+    """End and reap all strangers, also those that a stranger was just about to make. Raises OSError like `strangers`.
+
+    One that SIGKILL does not end at once (it waits for a disk or a driver) is left for the next time.
+    """
     ended: list[int] = []
-    while alien := strangers(known):
-        end(alien)
-        ended += alien
-    return ended
+    left: set[int] = set()
+    while aliens := set(strangers(known)) - left:
+        left |= end(aliens)
+        ended += aliens - left
+    return sorted(ended)
 
 
-def end(pids: Iterable[int]) -> None:
-    """Kill and reap children of this process."""
-    for pid in pids:
-        with suppress(ProcessLookupError, ChildProcessError):
+def end(pids: Iterable[int]) -> set[int]:
+    """Kill and reap children of this process; those of them that are still there WITHIN_MS later."""
+    left = set(pids)
+    for pid in left:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    for _ in range(WITHIN_MS):
+        left = {pid for pid in left if not reaped(pid)}
+        if not left:
+            break
+        select.select([], [], [], 0.001)
+    return left
+
+
+def reaped(pid: int) -> bool:
+    """Whether this child has ended, and then takes it from the system's list; never waits."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:  # it is reaped already, or was never ours
+        return True
 
 
 def group_of(pid: int) -> int:
@@ -167,3 +205,14 @@ def group_of(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
+
+
+def open_the_limit() -> int:
+    """Let this process, and those it starts, have as many descriptors as the system grants; how many that is.
+
+    The usual soft limit of 1024 (RLIMIT_NOFILE) is there for programs that use select(2); the root of 500 children
+    needs more.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -10,10 +10,11 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, TypeVar
 
+from actors.program_settings import Settings as ProgramSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors import trial
-from supervisors.gateway import AggregateSpec, DeviceSpec, UplinkSpec
-from supervisors.tables import AggregateCommon, DeviceCommon, UplinkCommon
+from supervisors.gateway import AggregateSpec, DeviceSpec, ProgramSpec, SupervisorSpec, UplinkSpec
+from supervisors.tables import AggregateCommon, DeviceCommon, ProgramCommon, SupervisorCommon, UplinkCommon
 from transports import catalog
 from transports.building import build
 from transports.errors import MissingExtra, Problem, SettingsError
@@ -53,16 +54,23 @@ def uplink(name: str, table: Any, problems: Problems) -> UplinkSpec | None:
 
 def aggregate(name: str, table: Any, problems: Problems) -> AggregateSpec | None:
     """The aggregate of that name, or None when `problems` grew."""
-    path = f"aggregate.{name}"
+    read = _read_own("aggregate", name, table, (AggregateCommon, AggregateSettings), problems)
+    return None if read is None else AggregateSpec(name=name, **read)
+
+
+def program(name: str, table: Any, problems: Problems) -> ProgramSpec | None:
+    """The program of that name, or None when `problems` grew."""
+    read = _read_own("program", name, table, (ProgramCommon, ProgramSettings), problems)
+    return None if read is None else ProgramSpec(name=name, **read)
+
+
+def supervisor(name: str, table: Any, problems: Problems) -> SupervisorSpec | None:
+    """The supervisor of that name, or None when `problems` grew."""
+    path = f"supervisor.{name}"
     if not _is_table(table, path, problems):
         return None
-    before = len(problems)
-    common, own = _shared_out(table, path, AggregateCommon, AggregateSettings, problems)
-    shared = _collected(lambda: build(AggregateCommon, common, path), problems)
-    settings = _collected(lambda: foreign(lambda: build(AggregateSettings, own, path)), problems)
-    if len(problems) > before or shared is None:
-        return None
-    return AggregateSpec(name=name, **_values(shared), table=own, **_outcome(settings))
+    shared = _collected(lambda: build(SupervisorCommon, table, path), problems)
+    return None if shared is None else SupervisorSpec(name=name, **_values(shared))
 
 
 def foreign(call: Callable[[], T]) -> T | Broken:
@@ -100,6 +108,21 @@ def _read(
     common, own = _shared_out(table, path, common_class, own_class, problems)
     shared: Any = _collected(lambda: build(common_class, common, path), problems)
     settings = _collected(lambda: foreign(lambda: build(own_class, own, path)), problems) if own_class else module
+    if len(problems) > before or shared is None:
+        return None
+    return {**_values(shared), "table": own, **_outcome(settings)}
+
+
+def _read_own(
+    section: str, name: str, table: Any, classes: tuple[type, type], problems: Problems
+) -> dict[str, Any] | None:
+    """The fields of a spec but its name, where the settings are the house's own."""
+    path, before = f"{section}.{name}", len(problems)
+    if not _is_table(table, path, problems):
+        return None
+    common, own = _shared_out(table, path, *classes, problems)
+    shared: Any = _collected(lambda: build(classes[0], common, path), problems)
+    settings = _collected(lambda: foreign(lambda: build(classes[1], own, path)), problems)
     if len(problems) > before or shared is None:
         return None
     return {**_values(shared), "table": own, **_outcome(settings)}

@@ -7,9 +7,19 @@ settings, so that it cannot be out of date.
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.program_settings import Settings as ProgramSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors.manual import ModuleNote, describe_drivers, describe_uplinks, quoted, toml_of
-from supervisors.tables import AggregateCommon, DeviceCommon, GatewaySettings, Supervision, UplinkCommon
+from supervisors.tables import (
+    AggregateCommon,
+    DeviceCommon,
+    GatewaySettings,
+    ProgramCommon,
+    Supervise,
+    Supervision,
+    SupervisorCommon,
+    UplinkCommon,
+)
 from transports.settings import FieldNote, fields_of
 from transports.spool.settings import Settings as SpoolSettings
 
@@ -51,6 +61,14 @@ def _lines(name: str, output: Path) -> Iterator[str]:
     yield from (*_options(UplinkCommon, leave=("type",)), "")
     for uplink in describe_uplinks():
         yield from _module(uplink, f"uplink.{uplink.name}-1", f'type = "{uplink.name}"')
+    yield from _rule("Programs: what others made, run and watched alike")
+    yield from _commented("[program.broker]", 'command = ["mosquitto", "-p", "1883"]', "ready = { port = 1883 }")
+    yield from _commented(*_options(ProgramSettings, leave=("command", "ready")), *_options(ProgramCommon))
+    yield from ("", *_rule("Supervision: how one process is kept, and which are kept together"))
+    yield '## Of any device, aggregate, uplink or program; in one line: supervise = { grace = "20s" }'
+    yield from (*_commented("[device.sine.supervise]", *_options(Supervise)), "")
+    yield from _commented("[supervisor.cell-1]", 'children = ["sine"]')
+    yield from (*_commented(*_options(SupervisorCommon, leave=("children",))), "")
 
 
 def _rule(title: str) -> tuple[str, str]:

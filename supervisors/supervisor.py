@@ -2,104 +2,134 @@
 
     pidfds, births, mailbox, signals, timers ──what happened──> plan (pure) ──orders──> births, signals
 
-It owns no decision but one: when the last sign of life is too old. Every restart is a fork request of a few bytes; the
-loop never waits for one child. How a child comes is in births.py, who is told of its death in deaths.py, what the
-operator sees in snapshot.py, and asks for in wishes.py.
+It owns no decision. Every restart is a fork request of a few bytes; the loop never waits for one child. How a child
+comes is in births.py, whether it still lives in vigil.py, what it uses in meter.py, who is told of its death in
+deaths.py, what the operator sees in snapshot.py, and asks for in wishes.py and reload/.
 """
 
 import os
 import random
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from math import inf
-from pathlib import Path
 from typing import Any
 
 from supervisors import crashes, plan
+from supervisors.audit import AUDIT, Audit
 from supervisors.births import Births, Parent
+from supervisors.changing import Changing
 from supervisors.deaths import Death, Deaths, cause
-from supervisors.events import ChildHung, ChildReady, ChildStopped, say
+from supervisors.errands import Errands
+from supervisors.events import (
+    ChildReady,
+    ChildStopped,
+    say,
+)
 from supervisors.held import Held
-from supervisors.host import Home, crash_path, write_home
+from supervisors.host import LEFT_OUT, crash_path, spec_path
+from supervisors.house import House
 from supervisors.life import Life
 from supervisors.logs import LOG_BYTES, bound, log_path
+from supervisors.meter import Meter
 from supervisors.obituary import Obituary
-from supervisors.plan import Kill, Order, Phase, Start, Step, Stop
-from supervisors.process import Process, start_zygote
+from supervisors.plan import Child, End, Phase, Step, Tree
+from supervisors.process import Exit, Process, start_zygote
 from supervisors.snapshot import Root, snapshot
-from supervisors.spec import Budget, ChildSpec
+from supervisors.spec import ChildSpec
+from supervisors.vigil import Vigil, Watch
+from supervisors.volume import Volume
+from supervisors.watchdog import Line
 from supervisors.wishes import Wishes
 from transports.clock import Clock
-from transports.mailbox import Call, Letter, Mailbox, Timer
-from transports.messages import Beat, Message, Operate, Ready, Status
+from transports.mailbox import Call, Letter, Mailbox
+from transports.messages import Beat, Level, Message, Operate, Ready, Reload, Status
 
 TEND_S = 30.0
 LOOK_S = 1.0  # how often signs of life are looked over
-STALL_S = 0.5  # a look that comes this late was not late by chance: the loop itself stood still
 ZYGOTE_WITHIN_S = 30.0  # to import everything, also on a slow disk, or to answer a request
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the root needs to know beside the children: where it is and what it is called."""
-
-    gateway: str
-    run_dir: Path
-    data_dir: Path
-    heartbeat_s: float = 1.0
-    log_level: str = "INFO"
-    preload: Sequence[str] = ()
+def _nobody(_: Any) -> None:
+    """Nobody waits for an answer."""
 
 
 class Supervisor:
     """Keeps the children of one gateway alive until it is told to end."""
 
-    def __init__(
-        self, house: House, specs: Sequence[ChildSpec], budget: Budget, clock: Clock, mailbox: Mailbox
-    ) -> None:
+    def __init__(self, house: House, root: ChildSpec, clock: Clock, mailbox: Mailbox) -> None:
         self._house, self._clock, self._mailbox = house, clock, mailbox
         log_path(house.data_dir, "any").parent.mkdir(parents=True, exist_ok=True)
-        held = Held(house.data_dir / "held.json")
-        self._specs = {spec.name: spec for spec in specs}
-        self._tree = plan.planted(specs, budget, held.names, clock.now())
+        self._held, audit = Held(house.data_dir / "held.json"), Audit(house.data_dir / AUDIT, clock)
+        self._tree = plan.planted(root, self._held.names, clock.now())
         self._lives: dict[str, Life] = {}
-        self._last_end: dict[str, str] = {}
-        self._excused = False  # the last look came too late to blame anybody
+        self._last_ends: dict[str, str] = {}
         self._started = clock.now()
+        self._when_started: Callable[[], None] | None = None
         self._obituary = Obituary(mailbox, clock)
         self._deaths = Deaths(house.data_dir, self._obituary, clock, mailbox)
-        start = partial(start_zygote, house.run_dir, house.preload)
+        self.changing = Changing(house, self._held, audit, clock, self._now, self._changed)
+        start = partial(start_zygote, house.run_dir, self.changing.modules)
         self._births = Births(start, ZYGOTE_WITHIN_S, clock, mailbox, self._parent())
-        self._wishes = Wishes(held, lambda: self._tree, self._decide, lambda now: mailbox.at(now, self.end))
-        self._look_s = min([LOOK_S, *(spec.hang_after_s / 4 for spec in specs)])
-        self._next_look = Timer(inf, 0, None)
+        self._wishes = Wishes(self._held, audit, self._now, self._decide, lambda now: mailbox.at(now, self.end))
+        self._volume = Volume(house.log_level, audit, self._now, mailbox)
+        self._meter = Meter(clock, mailbox, lambda name: self._child(name).spec.limits, self._below, self._overran)
+        self._vigil = Vigil(clock, mailbox, self._lives, LOOK_S, self._watch())
+        self._watch_closely()
+        self._errands = Errands(
+            house, self._births, self._volume, self._lives, self._last_ends, self._child, self._refused_later
+        )
+
+    def _now(self) -> Tree:
+        return self._tree
+
+    def _child(self, name: str) -> Child:
+        return self._tree.children[name]
+
+    def _watch(self) -> Watch:
+        return Watch(
+            patience_s=lambda name: self._child(name).spec.hang_after_s,
+            looked=self._looked,
+            hung=lambda name, token, now: self._decide(plan.hung(self._tree, name, token, now)),
+        )
+
+    def _watch_closely(self) -> None:
+        """As often as the shortest patience with a child asks for."""
+        self._vigil.no_slower_than(min(child.spec.hang_after_s / 4 for child in self._tree.children.values()))
 
     def _parent(self) -> Parent:
         return Parent(
             born=self._born,
             refused=self._refused,
             withdrawn=self._withdrawn,
-            unwanted=lambda name: self._tree.children[name].phase in _UNWANTED,
-            pids=lambda: {life.process.pid for life in self._lives.values()},
+            unwanted=self._unwanted,
+            pids=self._pids,
             over=lambda: self._tree.over,
         )
 
+    def _pids(self) -> set[int]:
+        return {life.process.pid for life in self._lives.values()} | self.changing.pids()
+
+    def _unwanted(self, name: str) -> bool:
+        """Whether it is to end, or has left the tree meanwhile."""
+        child = self._tree.children.get(name)
+        return child is None or child.phase in _UNWANTED
+
     # --- the loop ----------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Start everything and keep it; returns when all have ended after `end`."""
+    def run(self) -> str:
+        """Start everything and keep it; returns when all have ended after `end`, or because the root's own rules said
+        so: then why."""
         self._births.begin()
-        self._look()
+        self._vigil.begin()
+        self._meter.watch(self._tree.root, os.getpid())
+        self._meter.begin()
         self._tend_logs()
         while not self._tree.over:
             envelope = self._mailbox.get()
-            if envelope.reply_to is None:
-                self._handle(envelope.message)
-            else:
-                envelope.reply_to.set(self._handle(envelope.message))
+            self._handle(envelope.message, _nobody if envelope.reply_to is None else envelope.reply_to.set)
         self._births.farewell()
+        self._deaths.close()
+        return self._tree.gave_up
 
     def end(self) -> None:
         """Stop all children in reverse order."""
@@ -111,24 +141,27 @@ class Supervisor:
         for life in self._lives.values():
             life.process.send(signal.SIGKILL)
 
-    def _handle(self, what: Any) -> Any:
+    def _handle(self, what: Any, answer: Callable[[Any], None]) -> None:
         match what:
             case Call():
-                return what.what()
+                what.what()
+            case Letter(message=Reload() as wish):
+                self.changing.ask(wish, answer)
             case Letter(sender=name, message=message):
-                return self._heard(name, message)
-        return None
+                answer(self._heard(name, message))
 
     def _heard(self, name: str, message: Message) -> Any:
         match message:
             case Beat():
-                self._beat(name, message)
+                self._vigil.heard(name, message)
             case Ready():
                 self._ready(name, message)
             case Status():
                 return self.status()
             case Operate():
                 return self._wishes.grant(message, self._clock.now())
+            case Level():
+                return self._volume.grant(message)
             case _:
                 self._obituary.hear(message)
         return None
@@ -138,80 +171,66 @@ class Supervisor:
     def _decide(self, step: Step) -> None:
         self._tree, orders = step
         for order in orders:
-            self._carry_out(order)
-        if plan.next_due(self._tree) < self._next_look.at:
-            self._look_at(plan.next_due(self._tree))
+            self._errands.run(order)
+        self._vigil.not_after(plan.next_due(self._tree))
+        if self._when_started is not None and self._tree.children[self._tree.root].phase is Phase.RUNNING:
+            then, self._when_started = self._when_started, None
+            then()
 
-    def _look_at(self, when: float) -> None:
-        self._next_look.cancel()
-        self._next_look = self._mailbox.at(when, self._look)
-
-    def _carry_out(self, order: Order) -> None:
-        match order:
-            case Start(name, token):
-                self._start(name, token)
-            case Stop(name, token):
-                self._signal(name, token, signal.SIGTERM)
-            case Kill(name, token, stacks):
-                self._signal(name, token, signal.SIGABRT if stacks else signal.SIGKILL)
-
-    def _start(self, name: str, token: int) -> None:
-        spec, house = self._specs[name], self._house
-        last_end = self._last_end.get(name, "")
-        home = Home(
-            spec.kind, spec.table, house.gateway, str(house.data_dir), house.heartbeat_s, last_end, house.log_level
-        )
-        try:
-            write_home(house.run_dir, name, home)
-        except (OSError, TypeError, ValueError, OverflowError) as refused:  # no room, or a value without a form
-            how = f"its spec cannot be written: {refused}"
-            self._mailbox.at(self._clock.now(), lambda: self._refused(name, token, how))
-            return
-        self._births.ask(name, token)
-
-    def _signal(self, name: str, token: int, number: int) -> None:
-        life = self._lives.get(name)
-        if life is not None and life.token == token:
-            if number == signal.SIGABRT:
-                say(ChildHung(name, life.process.pid))
-            life.process.send(number)
-        else:
-            self._births.withdraw(token)
+    def _changed(self, step: Step) -> None:
+        """The tree has other children, or they have other rules."""
+        self._decide(step)
+        self._watch_closely()
 
     # --- births and deaths -------------------------------------------------------------------------------------------
 
     def _born(self, name: str, token: int, process: Process) -> None:
         now = self._clock.now()
         self._lives[name] = Life(token, process, now, now)
+        self._meter.watch(name, process.pid)
         self._mailbox.when_readable(process.pidfd, lambda: self._ended(name, token, process))
-        if self._tree.children[name].phase in _UNWANTED:
+        if self._unwanted(name):
             process.send(signal.SIGKILL)  # it has done nothing yet that could be lost
 
     def _refused(self, name: str, token: int, why: str) -> None:
-        self._gone(name, token, why, normal=False)
+        self._gone(name, token, why, End.ABNORMAL)
+
+    def _refused_later(self, name: str, token: int, why: str) -> None:
+        """The plan is still being carried out; it hears of it when that is done."""
+        self._mailbox.at(self._clock.now(), lambda: self._refused(name, token, why))
 
     def _withdrawn(self, name: str, token: int) -> None:
-        self._gone(name, token, "ended before it had a process", normal=True)
+        self._gone(name, token, "ended before it had a process", End.SHUTDOWN)
 
     def _ended(self, name: str, token: int, process: Process) -> None:
         self._mailbox.forget(process.pidfd)
         how = process.reap()
         self._births.end_orphans()
-        self._gone(name, token, str(how), how.normal)
+        self._gone(name, token, str(how), _end(how))
 
-    def _gone(self, name: str, token: int, how: str, normal: bool) -> None:
+    def _gone(self, name: str, token: int, how: str, end: End) -> None:
         """A process ended. What follows is ordered first; telling people about it can wait for that."""
         now = self._clock.now()
-        before = self._tree.children[name]
+        before = self._child(name)
         trace = crashes.collected(crash_path(self._house.run_dir, name))
         how = before.reason if before.phase is Phase.DYING else cause(how, trace)
-        self._last_end[name] = how
-        self._decide(plan.died(self._tree, name, token, how, normal, now, random.random()))
-        life, child = self._lives.pop(name, None), self._tree.children[name]
-        if before.phase is Phase.STOPPING or (normal and child.phase is Phase.ENDED):
+        self._last_ends[name] = how
+        self._decide(plan.died(self._tree, name, token, how, end, now, random.random()))
+        child = self._tree.children.get(name)
+        life = self._lives.pop(name, None)
+        self._meter.forget(name, for_good=child is None)
+        if child is None:
+            self._forget(name)
+        if child is None or before.phase is Phase.STOPPING or (end is End.NORMAL and child.phase is Phase.ENDED):
             say(ChildStopped(name, how))
         else:
             self._deaths.announce(Death(child, life, how, trace, now))
+
+    def _forget(self, name: str) -> None:
+        """It has left the tree."""
+        self._last_ends.pop(name, None)
+        self._volume.forget(name)
+        spec_path(self._house.run_dir, name).unlink(missing_ok=True)
 
     # --- what children say -------------------------------------------------------------------------------------------
 
@@ -222,30 +241,20 @@ class Supervisor:
             return
         now = self._clock.now()
         life.ready, life.last_beat = True, now
-        say(ChildReady(name, ready.pid, now - self._tree.children[name].since))
+        say(ChildReady(name, ready.pid, now - self._child(name).since))
         self._decide(plan.became_ready(self._tree, name, ready.token, now))
 
-    def _beat(self, name: str, beat: Beat) -> None:
-        life = self._lives.get(name)
-        if life is not None and life.token == beat.token:
-            life.last_beat, life.progress, life.state = self._clock.now(), beat.progress, beat.state
-
-    def _look(self) -> None:
-        """Look over the signs of life and let the plan know that time has passed; then again a little later."""
-        now = self._clock.now()
-        stalled_s = now - self._next_look.at
-        self._excused = stalled_s > STALL_S and not self._excused
-        if self._excused:  # nobody's silence: what the children said meanwhile is still unread
-            for life in self._lives.values():
-                life.last_beat = min(now, life.last_beat + stalled_s)
-            self._look_at(now + self._look_s)
-            return
-        self._look_at(now + self._look_s)
-        self._decide(plan.passed(self._tree, now))
-        for name, life in list(self._lives.items()):
-            if life.ready and now - life.last_beat > self._specs[name].hang_after_s:
-                self._decide(plan.hung(self._tree, name, life.token, now))
+    def _looked(self, now: float) -> None:
+        self._decide(plan.passed(self._tree, now, random.random()))
         self._births.look(now)
+        self._deaths.look(now)
+
+    def _below(self, name: str) -> int:
+        """The memory of processes that a child has of its own, as it says itself."""
+        return int(self._lives[name].state.get("rss_bytes", 0)) if name in self._lives else 0
+
+    def _overran(self, name: str, reason: str) -> None:
+        self._decide(plan.overran(self._tree, name, self._lives[name].token, reason, self._clock.now()))
 
     def _tend_logs(self) -> None:
         """Children write to their logs for years; the root keeps those bounded."""
@@ -253,7 +262,16 @@ class Supervisor:
             bound(log_path(self._house.data_dir, name), LOG_BYTES)
         self._mailbox.at(self._clock.now() + TEND_S, self._tend_logs)
 
-    # --- what the operator sees --------------------------------------------------------------------------------------
+    # --- what others need to know -------------------------------------------------------------------------------------
+
+    def when_started(self, then: Callable[[], None]) -> None:
+        """Call `then` once everybody who is waited for at the start has been."""
+        self._when_started = then
+
+    @property
+    def zygote_line(self) -> Line:
+        """For the watchdog: the zygote of the moment."""
+        return self._births.line
 
     def status(self) -> dict[str, Any]:
         """The tree as plain data, in start order."""
@@ -265,8 +283,16 @@ class Supervisor:
             heartbeat_s=self._house.heartbeat_s,
             zygote_pid=self._births.zygote_pid,
             zygote_ready=self._births.zygote_ready,
+            data_dir=str(self._house.data_dir),
+            **self.changing.status(),
         )
-        return snapshot(root, self._tree, self._lives, self._last_end, now)
+        usages, over = self._meter.usages, self._meter.alarms
+        return snapshot(root, self._tree, self._lives, self._last_ends, now, usages, over)
+
+
+def _end(exit: Exit) -> End:
+    """What an exit means to the plan; whether it was asked for is known there."""
+    return {0: End.NORMAL, LEFT_OUT: End.IGNORED}.get(-1 if exit.code is None else exit.code, End.ABNORMAL)
 
 
 _UNWANTED = (Phase.STOPPING, Phase.DYING)

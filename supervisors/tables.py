@@ -1,24 +1,42 @@
 """The tables of the configuration that the house itself understands, key by key.
 
     [gateway]          GatewaySettings
-    [supervision]      Supervision
+    [supervision]      Supervision (keeping.py, as are the keys of `supervise`)
     [device.NAME]      DeviceCommon, and the keys of the driver's Settings
     [aggregate.NAME]   AggregateCommon, and the keys of the stages' Settings
     [uplink.NAME]      UplinkCommon, and the keys of the uplink's Settings
+    [program.NAME]     ProgramCommon, and the keys of a program's Settings
+    [supervisor.NAME]  SupervisorCommon
 
 The table [spool] is the spool's own (transports/spool). Documentation and the starter are made from these fields.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from supervisors.keeping import DAY_S, SUPERVISE, Supervise, Supervision, significant_problems, span
+from supervisors.spec import AutoShutdown, Exhausted, Restart, Strategy
 from transports import catalog
 from transports.errors import Problem
 from transports.settings import duration, nearest, setting, size
 
-DAY_S = 86_400.0
+__all__ = [
+    "NAME",
+    "NAME_RULE",
+    "RESERVED",
+    "AggregateCommon",
+    "DeviceCommon",
+    "GatewaySettings",
+    "ProgramCommon",
+    "Supervise",
+    "Supervision",
+    "SupervisorCommon",
+    "UplinkCommon",
+    "gateway_name_rule",
+]
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}", re.ASCII)
 NAME_RULE = "must be 1 to 41 of the characters a-z, 0-9, - and _, and start with a letter or digit"
 # The gateway's own processes, and `gateway`, whose lock file is the root's (transports/names.py)
@@ -56,31 +74,9 @@ class GatewaySettings:
     log_level: str = setting(
         "info", choices=("debug", "info", "warning", "error"), help="the least important line that is logged"
     )
-
-
-@dataclass(frozen=True)
-class Supervision:
-    """The table [supervision]: when a process is restarted, when it is left alone for a while."""
-
-    intensity: int = setting(5, ge=0, le=1000, help="restarts allowed within `period` before a process is quarantined")
-    period_s: float = duration("60s", le=DAY_S, help="the time over which restarts are counted")
-    backoff_first_s: float = duration("500ms", le=DAY_S, help="wait before the second restart; doubles each time")
-    backoff_ceiling_s: float = duration("300s", le=DAY_S, help="longest wait between two restarts")
-    backoff_jitter: float = setting(0.2, ge=0, le=1, help="how far a wait is moved at random, as a part of it")
-    healthy_after_s: float = duration("600s", le=DAY_S, help="running this long makes earlier failures forgotten")
-    heartbeat_s: float = duration("1s", le=3600.0, help="how often a process says that it gets on")
-    hang_after_s: float = duration("10s", le=DAY_S, help="silent for this long is hung: the process is ended")
-    start_within_s: float = duration("30s", le=DAY_S, help="how long a process may take to become ready")
-    grace_s: float = duration("5s", le=3600.0, help="how long a process may take to stop before it is killed")
-
-    def problems(self, path: str) -> Iterator[Problem]:
-        """What only shows when the times are seen together."""
-        if self.backoff_ceiling_s < self.backoff_first_s:
-            cure = f"must be at least backoff_first ({self.backoff_first_s:g}s)"
-            yield Problem(f"{path}.backoff_ceiling", f"{self.backoff_ceiling_s:g}s", cure)
-        if self.hang_after_s < 2 * self.heartbeat_s:
-            cure = f"must be at least twice the heartbeat ({self.heartbeat_s:g}s), or one late beat ends a process"
-            yield Problem(f"{path}.hang_after", f"{self.hang_after_s:g}s", cure)
+    log_format: str = setting(
+        "human", choices=("human", "json"), help="the form of a line that is logged: for people, or one JSON object"
+    )
 
 
 def _retry_order(path: str, first_s: float, ceiling_s: float) -> Iterator[Problem]:
@@ -101,6 +97,7 @@ class DeviceCommon:
     batch_samples: int = setting(
         10_000, ge=1, le=1_000_000, help="keep what is collected once it is this many values", example="1000"
     )
+    supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
     def problems(self, path: str) -> Iterator[Problem]:
         """What only shows when the settings are seen together."""
@@ -112,6 +109,15 @@ class AggregateCommon:
     """What every [aggregate.NAME] can say beside the stages' own keys."""
 
     enabled: bool = setting(True, help="false leaves the aggregate out")
+    supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramCommon:
+    """What every [program.NAME] can say beside its command."""
+
+    enabled: bool = setting(True, help="false leaves the program out")
+    supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +134,7 @@ class UplinkCommon:
     window_bytes: int = size("4MiB", key="window_bytes", le=2**30, help="bytes on their way at most")
     retry_first_s: float = duration("500ms", le=DAY_S, help="wait before a lost connection is made again; doubles")
     retry_ceiling_s: float = duration("4s", le=DAY_S, help="longest wait before a lost connection is made again")
+    supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
     def problems(self, path: str) -> Iterator[Problem]:
         """What only shows when the settings are seen together."""
@@ -135,3 +142,41 @@ class UplinkCommon:
         if self.window_bytes < self.batch_bytes:
             cure = f"must be at least batch_bytes ({self.batch_bytes}), or a full message could never be sent"
             yield Problem(f"{path}.window_bytes", str(self.window_bytes), cure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisorCommon:
+    """The table [supervisor.NAME]: who is kept together, and by which rules. None is as in [supervision]."""
+
+    children: tuple[str, ...] = setting(
+        help="whom it keeps, by name or by patterns with * and ?, in the order in which they are started",
+        example='["broker", "press-*"]',
+    )
+    strategy: Strategy = setting(
+        Strategy.ONE_FOR_ONE, help="who is restarted when one is: it alone, those after it as well, or all of them"
+    )
+    intensity: int | None = setting(None, ge=0, le=1000, help="restarts allowed within `period`", example="3")
+    period_s: float | None = field(default=None, metadata=span("the time over which restarts are counted", "30s"))
+    on_exhausted: Exhausted | None = setting(
+        None, help="what comes then: the child waits alone, or (escalate) the supervisor ends", example="escalate"
+    )
+    healthy_after_s: float | None = field(
+        default=None, metadata=span("running this long makes a child's earlier failures forgotten", "10m")
+    )
+    auto_shutdown: AutoShutdown = setting(
+        AutoShutdown.NEVER, help="whether it ends once any of its significant children, or all, ended by themselves"
+    )
+    restart: Restart = setting(
+        Restart.PERMANENT,
+        help="when it is started again itself: always, after a failure (transient), never (temporary)",
+    )
+    significant: bool = setting(False, help="its own end counts for the auto_shutdown of the supervisor above it")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        """What only shows when the settings are seen together."""
+        if not self.children:
+            yield Problem(f"{path}.children", "[]", 'must name at least one child, such as "press-*"')
+        for at, child in enumerate(self.children):
+            if child in self.children[:at]:
+                yield Problem(f"{path}.children[{at}]", repr(child), "is written twice; remove one")
+        yield from significant_problems(path, self.restart, self.significant)

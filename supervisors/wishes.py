@@ -1,11 +1,14 @@
-"""The operator's wishes: each is refused with a cure, or made lasting and handed to the plan."""
+"""The operator's wishes: each is refused with a cure, or made lasting and handed to the plan; all are audited."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from supervisors import plan
-from supervisors.events import Operated, say
+from supervisors.audit import Audit
+from supervisors.events import Audited, say
 from supervisors.held import Held
-from supervisors.plan import Phase, Step, Tree
+from supervisors.meant import meant, objection
+from supervisors.plan import Step, Tree
+from transports.errors import HoldfastError
 from transports.messages import Operate
 from transports.settings import nearest
 
@@ -14,50 +17,73 @@ VERBS: Mapping[str, Callable[[Tree, str, float], Step]] = {
     "stop": plan.asked_stop,
     "start": plan.asked_start,
 }
+Answer = dict[str, object]
 
 
 class Wishes:
     """Carries them out: `tree` is how things stand, `decide` takes the plan's step, `end` ends all at a given time."""
 
     def __init__(
-        self, held: Held, tree: Callable[[], Tree], decide: Callable[[Step], None], end: Callable[[float], object]
+        self,
+        held: Held,
+        audit: Audit,
+        tree: Callable[[], Tree],
+        decide: Callable[[Step], None],
+        end: Callable[[float], object],
     ) -> None:
-        self._held, self._tree, self._decide, self._end = held, tree, decide, end
+        self._held, self._audit, self._tree, self._decide, self._end = held, audit, tree, decide, end
 
-    def grant(self, wish: Operate, now: float) -> dict[str, str]:
-        """The answer to the operator: {"result": what follows}, or {"error": why nothing does}."""
-        refused = objection(wish, self._tree())
-        if refused:
-            return {"error": refused}
-        result = self._carry_out(wish, now)
-        say(Operated(wish.who, wish.verb, wish.name, result))
-        return {"result": result}
-
-    def _carry_out(self, wish: Operate, now: float) -> str:
-        if wish.verb == "shutdown":
-            self._end(now)
-            return "under way"
-        lasting = self._remember(wish)
-        self._decide(VERBS[wish.verb](self._tree(), wish.name, now))
-        return f"{self._tree().children[wish.name].phase}{lasting}"
-
-    def _remember(self, wish: Operate) -> str:
-        """Hold it, or no longer, also when the gateway is restarted; a word on it when that cannot be."""
+    def grant(self, wish: Operate, now: float) -> Answer:
+        """The answer to the operator: {"results": {name: what follows}}, or {"error": why nothing does}; `error` is
+        also there beside results when some of them were refused."""
         try:
-            (self._held.add if wish.verb == "stop" else self._held.remove)(wish.name)
+            names = self._meant(wish)
+        except HoldfastError as refused:
+            self.audited(wish.who, wish.verb, [wish.name] if wish.name else [], wish.why, f"refused: {refused}")
+            return {"error": str(refused)}
+        if wish.verb == "shutdown":
+            note = self.audited(wish.who, wish.verb, [], wish.why, "under way")
+            self._end(now)
+            return {"results": {"": f"under way{note}"}}
+        return self._carry_out(wish, names, now)
+
+    def _meant(self, wish: Operate) -> Sequence[str]:
+        if wish.verb == "shutdown":
+            return []
+        if wish.verb not in VERBS:
+            raise HoldfastError(f"unknown verb {wish.verb!r}; {nearest(wish.verb, list(VERBS))}")
+        return meant(self._tree(), wish.name, wish.subtree)
+
+    def _carry_out(self, wish: Operate, names: Sequence[str], now: float) -> Answer:
+        refused = {name: why for name in names if (why := objection(self._tree(), wish.verb, name))}
+        granted = [name for name in names if name not in refused]
+        lasting = self._remember(wish.verb, granted)
+        results = {}
+        for name in granted:
+            self._decide(VERBS[wish.verb](self._tree(), name, now))
+            results[name] = f"{self._tree().children[name].phase}{lasting}"
+        note = self.audited(wish.who, wish.verb, names, wish.why, _told(results, refused))
+        results = {name: f"{text}{note}" for name, text in results.items()}
+        errors = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        return {"results": results, **({"error": errors} if refused else {})}
+
+    def _remember(self, verb: str, names: Sequence[str]) -> str:
+        """Hold them, or no longer, also when the gateway is restarted; a word on it when that cannot be."""
+        try:
+            (self._held.add if verb == "stop" else self._held.remove)(*names)
         except OSError as refused:  # a full disk must not keep anybody from stopping a machine
             return f", until the gateway is restarted: {refused}"
         return ""
 
+    def audited(self, who: str, verb: str, names: Sequence[str], why: str, result: str) -> str:
+        """Say what was asked and what came of it, and record it; a word for the answer when that failed."""
+        deed = Audited(who, verb, tuple(names), why, result)
+        say(deed)
+        failed = self._audit.record(deed)
+        return f" ({failed})" if failed else ""
 
-def objection(wish: Operate, tree: Tree) -> str:
-    """Why a wish cannot be granted; "" when it can."""
-    if wish.verb == "shutdown":
-        return ""
-    if wish.verb not in VERBS:
-        return f"unknown verb {wish.verb!r}; {nearest(wish.verb, list(VERBS))}"
-    if wish.name not in tree.children:
-        return f"unknown name {wish.name!r}; {nearest(wish.name, list(tree.children))}"
-    if tree.children[wish.name].phase is Phase.BROKEN:
-        return f"{wish.name} cannot be built: {tree.children[wish.name].reason}"
-    return ""
+
+def _told(results: Mapping[str, str], refused: Mapping[str, str]) -> str:
+    """All outcomes in one line; many children with the same outcome are not named again."""
+    outcomes = [*dict.fromkeys(results.values()), *(f"refused: {why}" for why in dict.fromkeys(refused.values()))]
+    return ", ".join(outcomes)

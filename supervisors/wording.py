@@ -14,6 +14,8 @@ SHOWN_BYTES = 32
 _PLAIN_BELOW = 1e8  # larger floats are written in full, or a counter would stand still in its last digits
 _UNCERTAIN = 0x4000_0000  # the lowest status code that is no longer Good
 _BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_SIZES = ((2**50, "P"), (2**40, "T"), (2**30, "G"), (2**20, "M"), (2**10, "K"))
+_COUNTS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 def plain(text: str) -> str:
@@ -47,6 +49,31 @@ def amount(size_bytes: int) -> str:
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
     return f"{size_bytes} B"
+
+
+def size(size_bytes: int) -> str:
+    """An amount of bytes in at most five letters, for a column: 512, 9.8K, 45M, 1.2G (powers of 1024)."""
+    return _scaled(size_bytes, _SIZES) if size_bytes >= 1024 else str(size_bytes)
+
+
+def count(number: float) -> str:
+    """How many, in at most six letters, for a column: 0, 0.4, 12.5, 99,999, 123k, 1.2M (powers of 1000)."""
+    if number >= 99_999.5:
+        return _scaled(number, _COUNTS)
+    return f"{number:,.1f}" if number < 99.95 and number != int(number) else f"{number:,.0f}"
+
+
+def share(of_one: float) -> str:
+    """A share of a core: 0.4%, 38%, 120%."""
+    return f"{of_one:.1%}" if of_one < 0.0995 else f"{of_one:.0%}"
+
+
+def _scaled(number: float, units: tuple[tuple[int, str], ...]) -> str:
+    for factor, unit in units:
+        scaled = number / factor
+        if scaled >= 0.9995:  # 1023.6K is 1.0M
+            return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
+    return str(number)
 
 
 def local_time(time_ns: int) -> str:

@@ -4,6 +4,8 @@
     root <──{token, pid}─── zygote <──pid── middle (exits)      │ is the root's own now: the root is a subreaper
                               └───────{token, name}────────────>│ asks to die with the root, runs supervisors.host
 
+    root ──{0, ""}──> zygote ──{0, its own pid}──> root           also said once, unasked, when it can fork
+
 It forks twice so that the child becomes the root's own, and always one ahead: a spare, with a ZeroMQ context made,
 waits for the name that it is going to be, and the next one is forked when nobody waits any more. So the cost of a
 fork is not paid while a device is dead.
@@ -15,6 +17,7 @@ Killed, it takes no child along but the spare; the root starts another.
 Run as `python -m supervisors.zygote SOCKET_FD RUN_DIR ROOT_PID [MODULE ...]`.
 """
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -73,6 +76,9 @@ def serve(nest: Nest) -> None:
         if not request:
             return
         token, _ = msgpack.unpackb(request)
+        if token == 0:
+            _here(nest.requests)
+            continue
         try:
             child = spare or _fork_twice(nest)
         except OSError as refused:  # EAGAIN, ENOMEM: the root counts it as a failed start and tries again later
@@ -81,6 +87,11 @@ def serve(nest: Nest) -> None:
         nest.requests.send(msgpack.packb([token, child.pid, ""]))  # first: its own news must not overtake this
         child.become(request)
         spare = None
+
+
+def _here(requests: socket.socket) -> None:
+    """Tell the root that this zygote works: when it can fork, and whenever it is asked."""
+    requests.send(msgpack.packb([0, os.getpid(), ""]))
 
 
 def _asked(requests: socket.socket, within_s: float) -> bool:
@@ -97,14 +108,16 @@ def _try_spare(nest: Nest) -> Spare | None:
 
 def _fork_twice(nest: Nest) -> Spare:
     """A child of the root. Raises OSError when the system has no process to give."""
-    pid_read, pid_write = os.pipe()
-    orders_read, orders_write = os.pipe()
+    pipes = list[int]()
     try:
+        pipes += os.pipe()
+        pipes += os.pipe()
         middle = os.fork()
     except OSError:
-        for descriptor in (pid_read, pid_write, orders_read, orders_write):
+        for descriptor in pipes:
             os.close(descriptor)
         raise
+    pid_read, pid_write, orders_read, orders_write = pipes
     if middle == 0:
         os.close(pid_read)
         os.close(orders_write)
@@ -174,12 +187,14 @@ def main(arguments: list[str]) -> None:
     die_with(int(root))
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the root's to handle
+    with contextlib.suppress(OSError):  # a service may shield its root from the kernel's choice; children are none
+        Path("/proc/self/oom_score_adj").write_text("0")
     preload(["numpy", "numpy.random", "orjson", *modules])
     host.warm_up()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(descriptor)) as requests:
-        requests.send(msgpack.packb([0, os.getpid(), ""]))  # ready
+        _here(requests)
         serve(Nest(Path(run_dir), int(root), requests))
 
 

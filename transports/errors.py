@@ -13,6 +13,7 @@ HoldfastError
 ├── Down               nobody of that name is listening now: wait for its return
 ├── AskTimeout         it listens but did not answer before the deadline
 ├── NotUnderstood      what arrived is not of this format: set it aside, name the byte
+├── NotNeeded          this process has nothing to do here: show it, do not start it again
 ├── AlreadyRunning     another owner holds the run directory or the name
 └── NotRunning         no gateway answers in this run directory
 """
@@ -98,6 +99,10 @@ class AskTimeout(HoldfastError):
 
 class NotUnderstood(HoldfastError):
     """Bytes that are not what their place promises: a damaged record, a frame of another version."""
+
+
+class NotNeeded(HoldfastError):
+    """A child finds, before it is ready, that there is nothing for it to do: it is left out, as OTP's `ignore`."""
 
 
 class AlreadyRunning(HoldfastError):

@@ -15,8 +15,12 @@ Sending is not acceptance. A name that nobody listens to raises Down at once; wh
 dies is gone. Whoever needs more asks for an answer, or uses the spool. An answer travels back on the connection that
 the question came by.
 
-Its parts: `waiting.py` is the one poll, `peers.py` the DEALER sockets, `asks.py` what still awaits an answer. Whoever
-has a mailbox finds all that comes out of it here.
+Its parts: `waiting.py` is the one poll, `peers.py` the DEALER sockets, `router.py` the ROUTER, `asks.py` what still
+awaits an answer. Whoever has a mailbox finds all that comes out of it here.
+
+The root's mailbox differs in one thing: no refusal of the system, least of all a lack of descriptors, ends it. It has
+its own door (`door.py`) in place of the ROUTER, and whom it cannot reach for want of a descriptor is Down. Any other
+process is better started anew than kept without descriptors, so there such an error stays what it is.
 """
 
 import contextlib
@@ -31,10 +35,12 @@ from pykka._envelope import Envelope
 
 from transports.asks import Asks
 from transports.clock import Clock
+from transports.door import Door
 from transports.errors import Down, HoldfastError, NotUnderstood
 from transports.messages import Message, Reply, pack, unpack
-from transports.names import Ownership, endpoint, mailbox_path, own
-from transports.peers import MAX_AT_ONCE, PeerDown, Peers, PeerUp, bounded
+from transports.names import ROOT, Ownership, mailbox_path, own
+from transports.peers import PeerDown, Peers, PeerUp
+from transports.router import Router
 from transports.waiting import Call, Timer, Waiting
 
 __all__ = ["Call", "Leave", "Letter", "Mailbox", "PeerDown", "PeerUp", "Timer"]
@@ -83,19 +89,18 @@ class Mailbox:
     def open(self, run_dir: Path, name: str, clock: Clock, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
         """Take the name and listen. Raises AlreadyRunning when a live process has it."""
         self._owner = own(run_dir / f"{name}.lock", f"the name {name!r}")
-        self._waiting.begin(clock)
-        self._peers = Peers(run_dir, name, context, self._waiting, self._arrived, self._changed)
-        self._router = bounded(context, zmq.ROUTER)
-        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        self._router.bind(endpoint(mailbox_path(run_dir, name)))
-        self._waiting.listen(self._router, self._routed)
+        is_root, path = name == ROOT, mailbox_path(run_dir, name)
+        self._waiting.begin(clock, steadfast=is_root)
+        self._peers = Peers(run_dir, name, context, self._waiting, self._arrived, self._changed, patient=is_root)
+        self._inlet: Door | Router = (
+            Door(path, self._waiting, self._arrived) if is_root else Router(path, context, self._waiting, self._arrived)
+        )
 
     def close(self) -> None:
         """Let go of everything; what is still queued has a moment to leave."""
         if self._owner is not None:
             self._peers.close()
-            self._router.close()
+            self._inlet.close()
             self._owner.release()
 
     # --- pykka's side ------------------------------------------------------------------------------------------------
@@ -143,18 +148,12 @@ class Mailbox:
 
     def back(self, to: str, item: Message) -> None:
         """Answer somebody who wrote to this mailbox, on its own connection. Raises Down when that is gone."""
-        self._route(to.encode(), pack(item))
+        self._inlet.send(to.encode(), pack(item))
 
     def answer(self, sender: bytes, number: int, reply: Reply) -> None:
         """The answer to an ask; a caller that is gone does not need it."""
         with contextlib.suppress(Down):
-            self._route(sender, pack(reply, number))
-
-    def _route(self, to: bytes, frames: list[bytes]) -> None:
-        try:
-            self._router.send_multipart([to, *frames], zmq.NOBLOCK, copy=True)
-        except zmq.ZMQError as gone:
-            raise Down(to.decode("utf-8", "replace")) from gone
+            self._inlet.send(sender, pack(reply, number))
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
@@ -175,14 +174,6 @@ class Mailbox:
         self._peers.watch(name)
 
     # --- hearing -----------------------------------------------------------------------------------------------------
-
-    def _routed(self) -> None:
-        for _ in range(MAX_AT_ONCE):
-            try:
-                sender, *frames = self._router.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._arrived(sender, frames)
 
     def _arrived(self, sender: bytes, frames: list[bytes]) -> None:
         try:

@@ -150,11 +150,38 @@ class Status(Message):
 
 @message
 class Operate(Message):
-    """Do `verb` (restart, stop, start, shutdown) to the child `name`. Answered when it is under way or refused."""
+    """Do `verb` (restart, stop, start, shutdown) to the children that `name` means: a name, or a pattern like
+    `press-*`. With `subtree` all children of a supervisor are meant one by one. Answered when it is under way or
+    refused."""
 
     verb: str
     name: str = ""
     who: str = ""
+    why: str = ""
+    subtree: bool = False
+
+
+@message
+class Level(Message):
+    """Log from `level` on (DEBUG, INFO, ...): told to a child, or asked of the root for the children `name` means."""
+
+    level: str
+    name: str = ""
+    who: str = ""
+
+
+@message
+class Reload(Message):
+    """Read the configuration again and change what has changed; go back when that is not well in `confirm_within_s`.
+
+    `dry_run` only tells what would change; `to` (a number from the history) brings back an earlier configuration.
+    """
+
+    confirm_within_s: float = 60.0
+    dry_run: bool = False
+    to: int = 0
+    who: str = ""
+    why: str = ""
 
 
 @message

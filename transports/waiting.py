@@ -5,14 +5,21 @@
     sockets, files ────────────┘
 
 Whatever happens becomes an envelope in the queue, so that a failure in any of it is the failure of who works it off.
+
+A `steadfast` one (the root's) watches its descriptors by epoll(7), which the poll sees as one. poll(2) with more
+descriptors than RLIMIT_NOFILE allows fails, which libzmq takes for the end of the process; and with 200 pidfds it costs
+a tenth. It asks that a descriptor is forgotten before it is closed; for others, whose drivers open and close as they
+like, the plain poll looks at the number each time.
 """
 
 import heapq
 import itertools
 import os
+import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -56,6 +63,7 @@ class Waiting:
         self.numbers = itertools.count(1)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poller = zmq.Poller()
+        self._epoll: select.epoll | None = None
         self._handlers: dict[Any, Callable[[], None]] = {}
         self.listen(self._wake, self._woken)
         self._alarm = Alarm()
@@ -64,10 +72,17 @@ class Waiting:
         self._timers: list[Timer] = []
         self._thread = 0
 
-    def begin(self, clock: Clock) -> None:
+    def begin(self, clock: Clock, steadfast: bool = False) -> None:
         """From now on it is this thread that waits, by this clock."""
         self.clock = clock
         self._thread = threading.get_ident()
+        if steadfast:
+            self._epoll = select.epoll()
+            for descriptor in (self._wake, self._alarm.fileno()):
+                self._poller.unregister(descriptor)
+                self._epoll.register(descriptor, select.EPOLLIN)
+            self._poller.register(self._epoll.fileno(), zmq.POLLIN)
+            self._handlers[self._epoll.fileno()] = self._gathered
 
     # --- what is to be done ------------------------------------------------------------------------------------------
 
@@ -103,13 +118,43 @@ class Waiting:
 
     def listen(self, source: "int | zmq.Socket[bytes]", handler: Callable[[], None], writable: bool = False) -> None:
         """Have `handler` take what is there, within the poll itself: for what only fills the queue."""
-        self._poller.register(source, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
+        self._register(source, writable)
         self._handlers[source] = handler
 
     def forget(self, source: "int | zmq.Socket[bytes]") -> None:
         """Stop watching a descriptor or socket; harmless when it is not watched."""
-        if self._handlers.pop(source, None) is not None:
+        if self._handlers.pop(source, None) is None:
+            return
+        if source in self._poller:
             self._poller.unregister(source)
+        elif self._epoll is not None and isinstance(source, int):
+            with suppress(OSError):  # closed already, which forgets it too
+                self._epoll.unregister(source)
+
+    def _register(self, source: "int | zmq.Socket[bytes]", writable: bool = False) -> None:
+        if not isinstance(source, int) or not self._gather(source, writable):
+            self._poller.register(source, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
+
+    def _gather(self, descriptor: int, writable: bool) -> bool:
+        """Have epoll watch it; False when there is none, or the system has no memory for one watch more."""
+        if self._epoll is None:
+            return False
+        events = select.EPOLLIN | (select.EPOLLOUT if writable else 0)
+        try:
+            if descriptor in self._handlers:
+                self._epoll.modify(descriptor, events)
+            else:
+                self._epoll.register(descriptor, events)
+        except OSError:
+            return False
+        return True
+
+    def _gathered(self) -> None:
+        assert self._epoll is not None
+        for ready, _ in self._epoll.poll(0):
+            handler = self._handlers.get(ready)
+            if handler is not None:
+                handler()
 
     # --- the one poll ------------------------------------------------------------------------------------------------
 

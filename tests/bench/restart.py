@@ -20,6 +20,7 @@ from tests.peers.mosquitto import Mosquitto
 
 NAMES = ("restart_ms_p50", "restart_ms_p99")
 DEVICES, RUNS = 30, 5
+LEVEL = 'log_level = "debug"\n'  # every event has its line then; otherwise those of one kind are summed up
 RULES = '\n[supervision]\nperiod = "200ms"\n'
 READY = re.compile(rb" (\S+) is running \(pid (\d+)")
 WITHIN_S = 10.0
@@ -62,7 +63,9 @@ def measure(bench: Bench) -> Values:
     log = Log(bench.room() / "log")
     with (
         Mosquitto(bench.room()) as broker,
-        gateway(bench, RULES + sim_devices(DEVICES, "1s", 1, 10) + uplink(broker.port), log.replace_output) as running,
+        gateway(
+            bench, LEVEL + RULES + sim_devices(DEVICES, "1s", 1, 10) + uplink(broker.port), log.replace_output
+        ) as running,
     ):
         let_pass(0.5)
         pids = {name: pid for name, pid in running.pids().items() if name.startswith("sim")}
@@ -70,6 +73,10 @@ def measure(bench: Bench) -> Values:
         runs = [_killed_one_by_one(pids, log, bench.either(0.02, 0.1)) for _ in range(RUNS)]
     bench.say(f"{RUNS * DEVICES} kills, the slowest {max(map(max, runs)):.1f} ms")
     return {name: [percentile(run, percent) for run in runs] for name, percent in zip(NAMES, (50, 99), strict=True)}
+
+
+def config(port: int) -> str:
+    return LEVEL + RULES + sim_devices(DEVICES, "1s", 1, 10) + uplink(port)
 
 
 def _killed_one_by_one(pids: dict[str, int], log: Log, pause_s: float) -> list[float]:

@@ -166,7 +166,9 @@ t = {{ wave = "sine", count = {tags} }}
 
 @contextmanager
 def gateway(bench: Bench, config: str, prepare: Callable[[Gateway], None] = lambda _: None) -> Iterator[Gateway]:
-    """A gateway of that configuration, all of whose children run; killed at the end. `prepare` sees it before."""
+    """A gateway of that configuration, all of whose children run; killed at the end. `prepare` sees it before.
+
+    `config` begins with whatever else [gateway] says."""
     made = Gateway(bench.room(), '[gateway]\nname = "bench"\n' + config)
     try:
         prepare(made)

@@ -14,6 +14,8 @@ MODULES = (
     "modbus",
     "latency",
     "restart",
+    "restart_erl",
+    "flapping",
     "memory",
     "spool_append",
     "spool_open",

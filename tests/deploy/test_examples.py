@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisors import tree
 from supervisors.config import load
 from transports.errors import SettingsError
 
@@ -57,3 +58,16 @@ def test_the_tls_variant_in_the_press_line_is_refused_only_for_the_files_it_name
     assert [problem.path for problem in error.value.problems] == [
         f"uplink.cloud.tls.{key}" for key in ("ca", "certificate", "key")
     ]
+
+
+def test_the_supervised_cell_restarts_what_builds_on_its_broker_and_one_press_alone() -> None:
+    root = tree.root(load(next(file for file in EXAMPLES if file.stem == "supervised-cell")))
+    assert [spec.name for spec in root.children] == ["spooler", "cell-2", "archive", "box"]
+    cell = root.children[1]
+    assert [spec.name for spec in cell.children] == ["cell-broker", "cell-uplink", "cell-presses"]
+    assert cell.rules is not None
+    assert cell.rules.strategy == "rest_for_one"
+    presses = cell.children[2]
+    assert [spec.name for spec in presses.children] == ["press-1", "press-2"]
+    assert presses.rules is not None
+    assert (presses.rules.strategy, presses.rules.on_exhausted) == ("one_for_one", "escalate")

@@ -43,8 +43,14 @@ def test_make_alone_lists_every_target_with_what_it_does() -> None:
             ["bench", "QUICK=1", "ONLY=latency"],
             ".venv/bin/python -m tests.bench --json bench.json --quick --only latency",
         ),
-        (["chaos", "CHAOS_S=5"], 'HOLDFAST_CHAOS_S=5 .venv/bin/python -m pytest -m "slow or not slow" tests/chaos'),
-        (["chaos"], 'HOLDFAST_CHAOS_S=600 .venv/bin/python -m pytest -m "slow or not slow" tests/chaos'),
+        (
+            ["chaos", "CHAOS_S=5"],
+            'HOLDFAST_CHAOS_S=5 HOLDFAST_STORM_S=300 .venv/bin/python -m pytest -m "slow or not slow" tests/chaos',
+        ),
+        (
+            ["chaos"],
+            'HOLDFAST_CHAOS_S=600 HOLDFAST_STORM_S=300 .venv/bin/python -m pytest -m "slow or not slow" tests/chaos',
+        ),
         (["test"], '.venv/bin/python -m pytest -m "not slow" tests'),
         (["test", "TESTS=tests/house"], '.venv/bin/python -m pytest -m "not slow" tests/house'),
     ],

@@ -30,7 +30,7 @@ class Gateway:
         self.config = directory / "gateway.toml"
         self.config.write_text(config)
         self.output = directory / "gateway.log"
-        self._environment = environment or {}
+        self.environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Gateway":
@@ -58,7 +58,7 @@ class Gateway:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self.environment},
                 preexec_fn=lambda: _LIBC.prctl(1, signal.SIGKILL),
             )
         self.wait(lambda status: not any(child["phase"] in ("pending", "starting") for child in status["children"]))

@@ -7,6 +7,8 @@ A module that the zygote preloads. The mood is in the child's table, or comes la
     raise     raises an error                    hang      waits for something that never comes
     segfault  dies of SIGSEGV                    exit      leaves with exit code 7, behind everybody's back
     done      ends in order, unasked             helper    starts a process of its own that outlives it, and dies
+    eat       takes memory, more and more        open      opens descriptors, more and more
+    burn      works, and uses a whole core       clib      hangs in a C call that holds the interpreter
 
 While a file named by PUPPETS_REFUSE exists, the system has no process to give: fork(2) fails with EAGAIN in the zygote
 (its text `first`), or in the process between the zygote and its child (`second`).
@@ -25,6 +27,12 @@ from supervisors import host
 from supervisors.lifeline import die_with
 from transports.messages import Message, Operate
 
+MOUTHFUL_BYTES = 8 * 2**20
+FULL_BYTES = 512 * 2**20  # where `eat` stops, so that a test that fails ends no machine
+HANDFUL = 10
+FULL_HANDS = 2_000
+STEP_S = 0.02
+
 
 class Puppet(Actor):
     """See the module's note."""
@@ -32,6 +40,8 @@ class Puppet(Actor):
     def __init__(self, place: Place, fate: Fate, table: Mapping[str, Any]) -> None:
         super().__init__(place, fate)
         self._mood = str(table["mood"])
+        self.stomach = bytearray()
+        self.hands: list[int] = []
 
     def begin(self) -> None:
         print(f"the puppet {self.place.name} is {self._mood}", flush=True)
@@ -50,6 +60,10 @@ class Puppet(Actor):
 
     def state(self) -> Mapping[str, Any]:
         return {"mood": self._mood}
+
+    def again(self, in_s: float = STEP_S) -> None:
+        """Go on with it in a moment, and hear and beat meanwhile."""
+        self.mailbox.at(self.place.clock.now() + in_s, self._act)
 
     def _act(self) -> None:
         if self._mood in _DEEDS:
@@ -76,6 +90,25 @@ def _help(_: Puppet) -> None:
     os._exit(1)
 
 
+def _eat(puppet: Puppet) -> None:
+    if len(puppet.stomach) < FULL_BYTES:
+        puppet.stomach += b"x" * MOUTHFUL_BYTES
+        puppet.again()
+
+
+def _open(puppet: Puppet) -> None:
+    if len(puppet.hands) < FULL_HANDS:
+        puppet.hands += [os.open("/dev/null", os.O_RDONLY) for _ in range(HANDFUL)]
+        puppet.again()
+
+
+def _burn(puppet: Puppet) -> None:
+    until = puppet.place.clock.now() + STEP_S
+    while puppet.place.clock.now() < until:
+        pass
+    puppet.again(0.0)
+
+
 _DEEDS: Mapping[str, Callable[[Puppet], Any]] = {
     "raise": _raise,
     "busy": _compute,
@@ -84,6 +117,10 @@ _DEEDS: Mapping[str, Callable[[Puppet], Any]] = {
     "exit": lambda _: os._exit(7),
     "done": lambda puppet: puppet.stop(),
     "helper": _help,
+    "eat": _eat,
+    "open": _open,
+    "burn": _burn,
+    "clib": lambda _: ctypes.PyDLL(None).pause(),
 }
 
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,13 @@ def new_home() -> Iterator[Path]:
 
 
 @contextmanager
-def a_root(home: Path, *children: dict[str, Any], zygote_within_s: float = WITHIN_S) -> Iterator[Family]:
-    """A root over these children; it and they end with the block."""
+def a_root(
+    home: Path, *children: dict[str, Any], zygote_within_s: float = WITHIN_S, rules: Mapping[str, Any] | None = None
+) -> Iterator[Family]:
+    """A root over these children (with `rules` and `children` of its own one is a supervisor); it and they end with the
+    block. `rules` are the root's: {"strategy": "rest_for_one", "intensity": 3, ...}."""
     options = ("--home", str(home), "--children", json.dumps(children), "--zygote-within", str(zygote_within_s))
+    options += ("--rules", json.dumps(rules or {}))
     with start_peer("root_peer.py", *options) as peer:
         yield Family(home, peer.process.pid)
 

@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from actors.program_settings import Settings as ProgramSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors.config import load
 from supervisors.manual import toml_of
+from supervisors.spec import Strategy
 from supervisors.tables import (
     RESERVED,
     AggregateCommon,
     DeviceCommon,
     GatewaySettings,
+    ProgramCommon,
+    Supervise,
     Supervision,
+    SupervisorCommon,
     UplinkCommon,
 )
 from transports.errors import SettingsError
@@ -29,6 +34,9 @@ TABLES = {
     "[device.NAME]": (DeviceCommon,),
     "[aggregate.NAME]": (AggregateSettings, AggregateCommon),
     "[uplink.NAME]": (UplinkCommon,),
+    "[program.NAME]": (ProgramSettings, ProgramCommon),
+    "supervise": (Supervise,),
+    "[supervisor.NAME]": (SupervisorCommon,),
 }
 
 
@@ -49,6 +57,10 @@ def row(note: FieldNote) -> str:
     """How a key stands in the page's tables."""
     default = "required" if note.required else "-" if note.default in ("", "None") else f"`{toml_of(note)}`"
     return f"| `{note.key}` | {default} | {note.help} |"
+
+
+def test_the_page_names_every_strategy() -> None:
+    assert [f"| {strategy} |" in PAGE for strategy in Strategy] == [True] * len(Strategy)
 
 
 def test_the_mistakes_that_the_page_shows_are_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from supervisors import panel
 from supervisors.plan import Phase
-from supervisors.standing import MOODS, Row, ailment, complaints, headline, rows
+from supervisors.standing import MOODS, Row, ailment, chosen, complaints, headline, reloading, rows, totals
 from supervisors.terminal import console
-from supervisors.wording import amount, plain, quality_text, reading, span, value_text
-from transports.errors import NotRunning
+from supervisors.wording import amount, count, plain, quality_text, reading, share, size, span, value_text
+from transports.errors import HoldfastError, NotRunning
 from transports.samples import Quality, Tag
 
 DEVICE = {"connected": True, "samples": 1234, "timeouts": 0, "dropped": 0, "last_error": ""}
@@ -45,6 +45,19 @@ def child(name: str = "press-1", kind: str = "device", phase: str = "running", *
     return told | changes
 
 
+def below(keeper: str, name: str, depth: int = 1, **changes: Any) -> dict[str, Any]:
+    """A process that this supervisor keeps."""
+    return child(name, supervisor=keeper, strategy=None, depth=depth, **changes)
+
+
+def keeper(
+    name: str, strategy: str = "one_for_one", depth: int = 0, above: str = "root", **changes: Any
+) -> dict[str, Any]:
+    """A supervisor, which has no process."""
+    told = child(name, "supervisor", pid=None, beat_age_s=None, supervisor=above, strategy=strategy, depth=depth)
+    return told | changes
+
+
 def status(*children: dict[str, Any], **changes: Any) -> dict[str, Any]:
     whole = {"gateway": "line", "pid": 99, "uptime_s": 7260.0, "zygote": {"pid": 5, "ready": True}, "ending": False}
     return whole | {"children": list(children)} | changes
@@ -68,11 +81,33 @@ def test_a_row_says_who_how_and_what() -> None:
         state="running",
         mood="wait",
         pid="4711",
-        since="1m15s",
+        uptime="1m15s",
         restarts="7/2",
+        last_exit="exit code 1",
+        rss="-",
+        cpu="-",
+        queue="-",
+        probe="-",
         sign="0.4s",
         does="connected, 1,234 readings",
     )
+
+
+def test_a_row_says_what_the_child_uses_and_what_waits() -> None:
+    used = row(state=DEVICE | {"waiting": 12_345}, rss_bytes=45 * 2**20, cpu=0.034)
+    assert (used.rss, used.cpu, used.queue) == ("45M", "3.4%", "12,345")
+
+
+def test_what_a_program_s_processes_use_counts_with_it() -> None:
+    state = {"program_pid": 77, "processes": 3, "rss_bytes": 30 * 2**20, "lines": 8, "left_out": 0}
+    told = row(kind="program", state=state, rss_bytes=20 * 2**20)
+    assert (told.rss, told.does) == ("50M", "pid 77, 3 processes, 8 lines")
+
+
+def test_an_uplink_s_queue_is_what_the_spool_still_has_for_it() -> None:
+    told = rows(status(child("spooler", "spooler", state=SPOOLER), child("cloud", "uplink", state=UPLINK)))
+    assert [each.queue for each in told] == ["17", "17"]
+    assert row(kind="uplink", state=UPLINK).queue == "3"
 
 
 def test_a_child_without_a_process_has_no_pid_and_no_sign_of_life() -> None:
@@ -82,8 +117,91 @@ def test_a_child_without_a_process_has_no_pid_and_no_sign_of_life() -> None:
 
 def test_a_quarantined_child_says_when_it_is_tried_next() -> None:
     quarantined = row(phase="quarantined", on_probation=True, next_in_s=4.2)
-    assert (quarantined.state, quarantined.mood) == ("quarantined, next try in 4.2 s", "bad")
+    assert (quarantined.state, quarantined.probe, quarantined.mood) == ("quarantined", "4.2s", "bad")
+    assert ailment(child(phase="quarantined", next_in_s=4.2, reason="oops")) == "quarantined, next try in 4.2 s: oops"
     assert row(on_probation=True).state == "running, on probation"
+
+
+def test_a_child_that_the_kernel_does_not_end_is_said_to_be_so() -> None:
+    told = child(phase="dying", reason="hung", unkillable=True)
+    assert row(**told).state == "dying, unkillable"
+    assert ailment(told) == "dying: hung; does not even end by SIGKILL (pid 4711); no other is started beside it"
+
+
+def test_a_child_over_a_soft_limit_is_not_well() -> None:
+    assert ailment(child(over=["CPU", "memory"])) == "uses more CPU and memory than its soft limit"
+
+
+# --- the tree --------------------------------------------------------------------------------------------------------
+
+
+def test_children_stand_below_their_supervisor_with_its_strategy() -> None:
+    told = status(
+        child("spooler", "spooler", supervisor="root", strategy=None, depth=0),
+        keeper("hall", "rest_for_one"),
+        keeper("cell", "one_for_all", 1, "hall"),
+        below("cell", "press-1", 2),
+        below("cell", "press-2", 2, phase="stopped"),
+        below("hall", "mixer"),
+    )
+    assert [(each.name, each.does) for each in rows(told) if each.kind == "supervisor"] == [
+        ("hall", "rest_for_one, 2 of 2 are well"),
+        ("  cell", "one_for_all, 1 of 2 are well"),
+    ]
+    assert [each.name for each in rows(told)] == ["spooler", "hall", "  cell", "    press-1", "    press-2", "  mixer"]
+    assert headline(told).endswith("3 of 4 are well")
+
+
+def test_a_held_supervisor_says_how_all_below_it_are_let_run() -> None:
+    held = keeper("hall", phase="stopped", reason="held by the operator")
+    assert ailment(held) == "held by the operator; holdfast start hall --subtree lets it run"
+
+
+def test_a_name_means_one_a_supervisor_all_below_it_and_a_pattern_whoever_matches() -> None:
+    told = status(
+        child("spooler", "spooler", supervisor="root", strategy=None, depth=0),
+        keeper("hall"),
+        keeper("cell", depth=1, above="hall"),
+        below("cell", "press-1", 2),
+        below("root", "press-2", 0),
+    )
+
+    def names(pattern: str) -> list[str]:
+        return [each["name"] for each in chosen(told, pattern)["children"]]
+
+    assert names("press-1") == ["press-1"]
+    assert names("hall") == ["hall", "cell", "press-1"]
+    assert names("press-*") == ["press-1", "press-2"]
+    assert rows(chosen(told, "cell"))[0].name == "cell"
+    with pytest.raises(HoldfastError, match="did you mean 'press-1'"):
+        chosen(told, "pres-1")
+
+
+# --- the gateway as a whole ------------------------------------------------------------------------------------------
+
+
+def test_what_all_use_together_is_told_with_the_root_s_own_part() -> None:
+    told = status(child(rss_bytes=10 * 2**20, cpu=0.5), child(), rss_bytes=30 * 2**20, cpu=0.25)
+    assert totals(told) == "all use 40M and 75% of a core (the root 30M, 25%)"
+    assert totals(status(child())) == ""
+
+
+def test_a_reload_is_told_while_it_is_tried_and_when_it_was_taken_back() -> None:
+    idle = {"attempt": 1, "phase": "idle", "touched": [], "waits_for": {}, "left_s": None, "number": 2}
+    tried = idle | {"phase": "confirming", "waits_for": {"press-1": "starting"}, "left_s": 42.0}
+    assert reloading(status(reload=tried)) == "reload: confirming, 42s left, waits for press-1"
+    back = idle | {"outcome": "rolled back", "why": "press-1 was not well in time"}
+    assert reloading(status(reload=back)) == "the last reload was rolled back: press-1 was not well in time"
+    assert reloading(status(reload=idle | {"outcome": "confirmed", "why": ""})) == ""
+    assert reloading(status(reload=None)) == reloading(status()) == ""
+
+
+def test_a_configuration_that_was_passed_over_is_told() -> None:
+    told = status(config={"file": "g.toml", "number": 3, "passed_over": "number 4 was not confirmed"})
+    assert complaints(told) == [("configuration", "number 4 was not confirmed")]
+
+
+# --- the words -------------------------------------------------------------------------------------------------------
 
 
 def test_each_kind_says_what_it_does() -> None:
@@ -155,16 +273,60 @@ def test_a_device_s_text_cannot_move_the_cursor_or_be_taken_for_markup() -> None
     assert "press-1: not connected: [2J m [bold]oops[/] :boom: 2nd" in shown
 
 
-def test_the_table_fits_eighty_columns_and_loses_no_word() -> None:
-    sick = child("filling-station-12", phase="quarantined", next_in_s=281.5, on_probation=True, reason="x" * 200)
-    told = status(child("spooler", "spooler", state=SPOOLER), child("sums", "aggregator"), sick)
-    shown = printed(told)
-    assert max(map(len, shown.splitlines())) <= 80
+def busy() -> dict[str, Any]:
+    """A gateway that has something to say in every column."""
+    sick = below(
+        "hall", "filling-station-12", phase="quarantined", next_in_s=281.5, on_probation=True, reason="x" * 200
+    )
+    return status(
+        child("spooler", "spooler", state=SPOOLER, rss_bytes=30 * 2**20, cpu=0.1),
+        child("sums", "aggregator", rss_bytes=2 * 2**30, cpu=1.5),
+        keeper("hall", "one_for_all"),
+        sick | {"last_end": "exit code 1: " + "y" * 99, "restarts": 1234, "restarts_in_period": 6},
+        below("hall", "press-1", state=DEVICE | {"waiting": 7}, on_probation=True, rss_bytes=9 * 2**20, cpu=0.004),
+    )
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_the_table_fits_the_terminal_and_loses_no_word(width: int) -> None:
+    shown = printed(busy(), width)
+    assert max(map(len, shown.splitlines())) <= width
     folded = "".join(shown.split())
     assert "x" * 200 in folded
-    assert "filling-station-12" in shown
-    assert "281.5" in shown
-    assert "aggregator" in shown
+    for word in ("filling-station-12", "quarantined", "281.5", "press-1", "one_for_all"):
+        assert word in folded
+
+
+def test_a_wide_terminal_shows_all_columns_and_a_narrow_one_the_most_important() -> None:
+    def headings(told: dict[str, Any], width: int) -> str:
+        return next(line for line in printed(told, width).splitlines() if line.startswith("name"))
+
+    every = "name kind state pid uptime restarts last exit RSS CPU queue probe sign what it does"
+    assert headings(busy(), 170).split() == every.split()
+    assert headings(busy(), 80).split() == ["name", "state", "uptime", "restarts", "what", "it", "does"]
+
+
+def test_a_column_that_says_nothing_of_anybody_makes_room_first() -> None:
+    calm = status(child("filling-station-1", state=DEVICE, rss_bytes=30 * 2**20, cpu=0.1))
+    shown = printed(calm, 90)
+    assert "probe" not in shown
+    assert "last exit" not in shown
+    assert "RSS" in shown
+
+
+@given(st.integers(30, 250))
+def test_a_line_of_the_table_is_never_longer_than_the_terminal(width: int) -> None:
+    assert max(map(len, printed(busy(), width).splitlines())) <= width
+
+
+def test_a_watched_tree_that_does_not_fit_the_screen_shows_the_sick_and_counts_the_rest() -> None:
+    told = status(*(child(f"dev-{n}", phase="broken" if n == 70 else "running", reason="oops") for n in range(99)))
+    out = io.StringIO()
+    Console(file=out, width=100).print(panel.panel(told, 100, height=20))
+    assert len(out.getvalue().splitlines()) <= 20
+    shown = {line.split()[0] for line in out.getvalue().splitlines() if line.startswith("dev-")}
+    assert {"dev-0", "dev-70", "dev-70:"} <= shown
+    assert f"and {99 - len(shown - {'dev-70:'})} more" in out.getvalue()
 
 
 def test_piped_output_has_no_colours_and_one_line_for_each_child(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +389,32 @@ def test_spans_and_amounts_are_told_in_the_unit_that_fits() -> None:
         "5.0 MiB",
         "3.0 GiB",
     ]
+
+
+@given(st.integers(0, 2**53))
+def test_a_size_and_a_count_fit_their_columns(number: int) -> None:
+    assert len(size(number)) <= 5
+    assert len(count(number)) <= 6
+
+
+def test_sizes_counts_and_shares_are_told_in_the_unit_that_fits() -> None:
+    assert [size(n) for n in (0, 1023, 1024, 10_000, 45 * 2**20, 2**30 - 1)] == [
+        "0",
+        "1023",
+        "1.0K",
+        "9.8K",
+        "45M",
+        "1.0G",
+    ]
+    assert [count(n) for n in (0, 0.44, 12.5, 99_999, 123_456, 1_250_000)] == [
+        "0",
+        "0.4",
+        "12.5",
+        "99,999",
+        "123k",
+        "1.2M",
+    ]
+    assert [share(n) for n in (0.0, 0.004, 0.0996, 0.38, 1.2)] == ["0.0%", "0.4%", "10%", "38%", "120%"]
 
 
 @given(st.text())

@@ -7,11 +7,11 @@ from math import inf
 import pytest
 
 from supervisors import plan
-from supervisors.plan import STACKS_WITHIN_S, Kill, Order, Phase, Start, Step, Stop, Tree
-from supervisors.spec import Budget, ChildSpec, Restart
+from supervisors.plan import STACKS_WITHIN_S, End, Kill, Order, Phase, Report, Start, Step, Stop
+from supervisors.spec import ChildSpec, Restart, Rules, Strategy
 from transports.backoff import Backoff
 
-BUDGET = Budget(intensity=2, period_s=60.0, healthy_after_s=600.0)
+RULES = Rules(intensity=2, period_s=60.0, healthy_after_s=600.0)
 BACKOFF = Backoff(first_s=0.5, ceiling_s=300.0, jitter=0.2)
 MIDDLE = 0.5  # the luck that moves no delay
 
@@ -20,12 +20,16 @@ def spec(name: str, **changes: object) -> ChildSpec:
     return replace(ChildSpec(name, "device", backoff=BACKOFF), **changes)  # type: ignore[arg-type]
 
 
+def root(specs: Iterable[ChildSpec], rules: Rules = RULES) -> ChildSpec:
+    return ChildSpec("root", "supervisor", rules=rules, children=tuple(specs))
+
+
 class World:
     """One tree and a time; every order ever given, oldest first."""
 
-    def __init__(self, specs: Iterable[ChildSpec], budget: Budget = BUDGET, held: Sequence[str] = ()) -> None:
+    def __init__(self, specs: Iterable[ChildSpec], rules: Rules = RULES, held: Sequence[str] = ()) -> None:
         self.now = 1000.0
-        self.tree = plan.planted(list(specs), budget, held, self.now)
+        self.tree = plan.planted(root(specs, rules), held, self.now)
         self.orders: list[Order] = []
         self._take(plan.passed(self.tree, self.now))
 
@@ -48,7 +52,8 @@ class World:
         return [o for name in names for o in self._take(plan.became_ready(self.tree, name, self[name].token, self.now))]
 
     def dies(self, name: str, normal: bool = False, luck: float = MIDDLE, how: str = "exit code 1") -> Sequence[Order]:
-        return self._take(plan.died(self.tree, name, self[name].token, how, normal, self.now, luck))
+        end = End.NORMAL if normal else End.ABNORMAL
+        return self._take(plan.died(self.tree, name, self[name].token, how, end, self.now, luck))
 
     def hangs(self, name: str) -> Sequence[Order]:
         return self._take(plan.hung(self.tree, name, self[name].token, self.now))
@@ -66,7 +71,7 @@ class World:
         return self._take(plan.asked_shutdown(self.tree, self.now))
 
     def phases(self) -> list[Phase]:
-        return [child.phase for child in self.tree.children.values()]
+        return [self[name].phase for name in self.tree.members["root"]]
 
     def running(self, *names: str) -> "World":
         for name in names:
@@ -144,7 +149,7 @@ def test_the_first_restart_is_at_once() -> None:
 
 
 def test_later_restarts_wait_twice_as_long_each_time() -> None:
-    world = World([spec("a")], Budget(intensity=10)).running("a")
+    world = World([spec("a")], Rules(intensity=10)).running("a")
     waits = []
     for _ in range(5):
         world.dies("a")
@@ -157,7 +162,7 @@ def test_later_restarts_wait_twice_as_long_each_time() -> None:
 def test_luck_moves_a_wait_by_its_jitter_and_no_further() -> None:
     waits = []
     for luck in (0.0, 0.999999):
-        world = World([spec("a")], Budget(intensity=10)).running("a")
+        world = World([spec("a")], Rules(intensity=10)).running("a")
         world.dies("a")
         world.dies("a", luck=luck)
         waits.append(world["a"].due - world.now)
@@ -167,7 +172,7 @@ def test_luck_moves_a_wait_by_its_jitter_and_no_further() -> None:
 
 def test_a_failed_start_counts_as_a_restart() -> None:
     world = World([spec("a")])
-    for _ in range(BUDGET.intensity):
+    for _ in range(RULES.intensity):
         world.dies("a")  # never was ready
         world.until_due()
     world.dies("a")
@@ -184,17 +189,17 @@ def _crash(world: World, name: str, times: int) -> None:
 
 def test_restarts_up_to_the_intensity_are_no_quarantine_and_one_more_is() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity)
+    _crash(world, "a", RULES.intensity)
     assert world["a"].phase is Phase.WAITING
     _crash(world, "a", 1)
     assert world["a"].phase is Phase.QUARANTINED
 
 
 def test_restarts_are_counted_within_the_period_bounds_included() -> None:
-    for pause_s, phase in ((BUDGET.period_s, Phase.QUARANTINED), (BUDGET.period_s + 0.001, Phase.WAITING)):
+    for pause_s, phase in ((RULES.period_s, Phase.QUARANTINED), (RULES.period_s + 0.001, Phase.WAITING)):
         world = World([spec("a", start_within_s=1e6)])
         first = world.now
-        _crash(world, "a", BUDGET.intensity)
+        _crash(world, "a", RULES.intensity)
         world.until_due()  # started again, and fails when the first failure is exactly that old
         world.now = first + pause_s
         world.dies("a")
@@ -204,21 +209,21 @@ def test_restarts_are_counted_within_the_period_bounds_included() -> None:
 def test_siblings_of_a_quarantined_child_live() -> None:
     world = World([spec("a"), spec("b"), spec("c")]).running("a", "b", "c")
     orders = len(world.orders)
-    _crash(world, "b", BUDGET.intensity + 1)
+    _crash(world, "b", RULES.intensity + 1)
     assert world.phases() == [Phase.RUNNING, Phase.QUARANTINED, Phase.RUNNING]
     assert {order.name for order in world.orders[orders:]} == {"b"}
 
 
 def test_the_budget_of_one_child_is_not_spent_by_another() -> None:
     world = World([spec("a"), spec("b")]).running("a", "b")
-    _crash(world, "a", BUDGET.intensity + 1)
+    _crash(world, "a", RULES.intensity + 1)
     world.dies("b")
     assert world["b"].phase is Phase.STARTING
 
 
 def test_a_quarantined_child_is_probed_for_ever_with_doubling_waits_up_to_the_ceiling() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 1)
+    _crash(world, "a", RULES.intensity + 1)
     waits = []
     for _ in range(200):
         assert world["a"].phase is Phase.QUARANTINED
@@ -227,11 +232,11 @@ def test_a_quarantined_child_is_probed_for_ever_with_doubling_waits_up_to_the_ce
         world.dies("a")
     assert waits[:4] == pytest.approx([1.0, 2.0, 4.0, 8.0])
     assert waits[20:] == pytest.approx([300.0] * 180)
-    assert len(world["a"].recent) <= BUDGET.intensity + 1, "a child that fails for years takes no more memory"
+    assert len(world["a"].recent) <= RULES.intensity + 1, "a child that fails for years takes no more memory"
 
 
 def test_without_any_budget_the_first_wait_is_the_whole_first_wait() -> None:
-    world = World([spec("a")], Budget(intensity=0)).running("a")
+    world = World([spec("a")], Rules(intensity=0)).running("a")
     world.dies("a")
     assert world["a"].phase is Phase.QUARANTINED
     assert world["a"].due - world.now == BACKOFF.first_s
@@ -239,10 +244,10 @@ def test_without_any_budget_the_first_wait_is_the_whole_first_wait() -> None:
 
 def test_a_probe_that_fails_again_soon_stays_in_quarantine() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 1)
+    _crash(world, "a", RULES.intensity + 1)
     world.until_due()
     world.ready("a")
-    world.advance(BUDGET.healthy_after_s - 1)
+    world.advance(RULES.healthy_after_s - 1)
     assert world["a"].on_probation
     world.dies("a")
     assert world["a"].phase is Phase.QUARANTINED
@@ -250,10 +255,10 @@ def test_a_probe_that_fails_again_soon_stays_in_quarantine() -> None:
 
 def test_a_child_that_has_been_healthy_long_enough_is_as_good_as_new() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 5)
+    _crash(world, "a", RULES.intensity + 5)
     world.until_due()
     world.ready("a")
-    assert world.advance(BUDGET.healthy_after_s) == []
+    assert world.advance(RULES.healthy_after_s) == []
     assert not world["a"].on_probation
     assert world["a"].failures == 0
     assert world.dies("a") == [Start("a", world["a"].token)], "at once, like the first time"
@@ -264,7 +269,8 @@ def test_a_hung_child_writes_its_stacks_and_is_killed_if_that_does_not_end_it() 
     assert world.hangs("a") == [Kill("a", 1, stacks=True)]
     assert world.advance(STACKS_WITHIN_S - 0.01) == []
     assert world.advance(0.01) == [Kill("a", 1)]
-    assert world.advance(1e6) == [], "killed once, then the kernel is waited for"
+    assert world.advance(1e6) == [Report("a", 1)], "killed once, then the kernel is waited for, and people are told"
+    assert world.advance(1e6) == []
     assert world.dies("a", how="killed by SIGKILL") == [Start("a", 2)]
     assert world["a"].reason == "hung: no sign of life for 10 s"
 
@@ -289,7 +295,7 @@ def test_news_of_an_older_incarnation_is_no_news() -> None:
     world.ready("a")
     tree = world.tree
     for step in (
-        plan.died(tree, "a", 1, "exit code 1", False, world.now, MIDDLE),
+        plan.died(tree, "a", 1, "exit code 1", End.ABNORMAL, world.now, MIDDLE),
         plan.became_ready(tree, "a", 1, world.now),
         plan.hung(tree, "a", 1, world.now),
     ):
@@ -302,7 +308,7 @@ def test_a_second_death_of_the_same_incarnation_is_no_news() -> None:
     world.dies("a")
     assert world["a"].phase is Phase.WAITING
     tree = world.tree
-    assert plan.died(tree, "a", world["a"].token, "again", False, world.now, MIDDLE) == (tree, ())
+    assert plan.died(tree, "a", world["a"].token, "again", End.ABNORMAL, world.now, MIDDLE) == (tree, ())
 
 
 @pytest.mark.parametrize(
@@ -411,7 +417,7 @@ def test_an_operators_restart_stops_first_and_does_not_count() -> None:
 
 def test_an_operators_restart_forgives_what_was_before() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 3)
+    _crash(world, "a", RULES.intensity + 3)
     assert world["a"].phase is Phase.QUARANTINED
     assert names(world.restart("a")) == ["a"], "a quarantined child is tried at once"
     assert not world["a"].on_probation
@@ -420,7 +426,7 @@ def test_an_operators_restart_forgives_what_was_before() -> None:
 
 def test_an_operators_start_forgives_what_was_before() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 3)
+    _crash(world, "a", RULES.intensity + 3)
     world.stop("a")
     world.start("a")
     assert not world["a"].on_probation
@@ -429,7 +435,7 @@ def test_an_operators_start_forgives_what_was_before() -> None:
 
 def test_start_while_a_crashing_child_is_being_held_forgives_too() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 1)
+    _crash(world, "a", RULES.intensity + 1)
     world.until_due()
     world.stop("a")
     world.start("a")
@@ -523,7 +529,7 @@ def test_a_waiting_child_does_not_come_back_while_its_followers_are_being_stoppe
 
 def test_a_quarantined_child_does_not_hold_up_the_shutdown() -> None:
     world = World([spec("a")])
-    _crash(world, "a", BUDGET.intensity + 1)
+    _crash(world, "a", RULES.intensity + 1)
     assert world.shut_down() == []
     assert world.tree.over
     assert world.advance(1e6) == []
@@ -573,10 +579,37 @@ def test_shutdown_can_be_asked_twice() -> None:
 def test_nothing_is_due_when_nothing_can_happen_by_itself() -> None:
     world = World([spec("a")], held=["a"])
     assert plan.next_due(world.tree) == inf
-    assert plan.next_due(Tree({})) == inf
 
 
 def test_a_tree_without_children_ends() -> None:
-    tree, orders = plan.asked_shutdown(Tree({}), 0.0)
-    assert orders == []
+    tree, orders = plan.asked_shutdown(plan.planted(root([]), [], 0.0), 0.0)
+    assert orders == ()
     assert tree.over
+
+
+# --- groups and nests -----------------------------------------------------------------------------------------------
+
+TOGETHER = Rules(strategy=Strategy.ONE_FOR_ALL, intensity=0)
+
+
+def test_two_of_a_group_that_were_both_quarantined_do_not_restart_each_other_for_ever() -> None:
+    world = World([spec("a"), spec("b")], TOGETHER).running("a", "b")
+    for name in ("a", "b"):
+        world.dies(name)
+        world.until_due()
+    for _ in range(20):
+        for name in ("a", "b"):
+            if world[name].phase is Phase.STARTING:
+                world.ready(name)
+            if world[name].phase is Phase.STOPPING:
+                world.dies(name, normal=True)
+    assert world.phases() == [Phase.RUNNING, Phase.RUNNING]
+
+
+def test_who_lived_on_without_a_quarantined_one_of_its_group_is_restarted_when_that_is_back() -> None:
+    world = World([spec("a"), spec("b")], replace(TOGETHER, strategy=Strategy.REST_FOR_ONE)).running("a", "b")
+    world.dies("a")
+    assert world.phases() == [Phase.QUARANTINED, Phase.RUNNING], "its siblings live"
+    assert names(world.until_due()) == ["a"]
+    assert world.ready("a") == [Stop("b", world["b"].token)]
+    assert names(world.dies("b", normal=True)) == ["b"]

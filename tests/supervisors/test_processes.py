@@ -13,7 +13,7 @@ import msgpack
 import psutil
 import pytest
 
-from supervisors.process import Born, End, Process, Zygote, watched
+from supervisors.process import Born, Exit, Process, Zygote, watched
 from tests.supervisors.family import Family, a_root, alive, gone, kill, new_home
 
 ROOT_DIR = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def child(name: str, mood: str = "well", **fields: object) -> dict[str, object]:
 # --- one process ----------------------------------------------------------------------------------------------------
 
 
-def ended(last_deed: Callable[[], object]) -> End:
+def ended(last_deed: Callable[[], object]) -> Exit:
     """How a process ends that does this."""
     pid = os.fork()
     if pid == 0:
@@ -51,23 +51,20 @@ def ended(last_deed: Callable[[], object]) -> End:
 
 
 @pytest.mark.parametrize(
-    ("deed", "end", "text", "normal"),
+    ("deed", "end", "text"),
     [
-        (lambda: os._exit(0), End(0), "exit code 0", True),
-        (lambda: os._exit(1), End(1), "exit code 1", False),
-        (lambda: os._exit(255), End(255), "exit code 255", False),
-        (lambda: kill(os.getpid()), End(None, 9), "killed by SIGKILL", False),
-        (lambda: kill(os.getpid(), signal.SIGTERM), End(None, 15), "killed by SIGTERM", False),
-        (lambda: kill(os.getpid(), signal.SIGRTMIN + 3), End(None, 37), "killed by signal 37", False),
+        (lambda: os._exit(0), Exit(0), "exit code 0"),
+        (lambda: os._exit(1), Exit(1), "exit code 1"),
+        (lambda: os._exit(255), Exit(255), "exit code 255"),
+        (lambda: kill(os.getpid()), Exit(None, 9), "killed by SIGKILL"),
+        (lambda: kill(os.getpid(), signal.SIGTERM), Exit(None, 15), "killed by SIGTERM"),
+        (lambda: kill(os.getpid(), signal.SIGRTMIN + 3), Exit(None, 37), "killed by signal 37"),
     ],
 )
-def test_an_end_is_told_as_an_exit_code_or_as_a_signal(
-    deed: Callable[[], object], end: End, text: str, normal: bool
-) -> None:
+def test_an_end_is_told_as_an_exit_code_or_as_a_signal(deed: Callable[[], object], end: Exit, text: str) -> None:
     found = ended(deed)
     assert found == end
     assert str(found) == text
-    assert found.normal is normal
 
 
 def test_a_signal_to_a_process_that_has_ended_reaches_nobody() -> None:
@@ -77,7 +74,7 @@ def test_a_signal_to_a_process_that_has_ended_reaches_nobody() -> None:
     process = watched(pid)
     os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOWAIT)
     process.send(signal.SIGTERM)
-    assert process.reap() == End(0)
+    assert process.reap() == Exit(0)
 
 
 # --- the line to a zygote -------------------------------------------------------------------------------------------
@@ -428,7 +425,7 @@ def test_a_disk_that_takes_nothing_does_not_keep_an_operator_from_stopping(home:
     with a_root(home, child("a"), child("b")) as family:
         before = family.running()
         answer = family.operate("stop", "a")
-        assert "until the gateway is restarted" in answer["result"]
+        assert "until the gateway is restarted" in answer["results"]["a"]
         family.wait(lambda: family.child("a")["phase"] == "stopped")
         family.operate("start", "a")
         assert family.running()["b"] == before["b"]

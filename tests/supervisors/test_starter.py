@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from actors.program_settings import Settings as ProgramSettings
 from supervisors.config import load
 from supervisors.manual import describe_drivers, describe_uplinks, toml_of
 from supervisors.starter import starter
+from supervisors.tables import ProgramCommon, Supervise, SupervisorCommon
 from transports import catalog
 from transports.errors import SettingsError
 from transports.settings import fields_of
@@ -27,7 +29,8 @@ def test_the_starter_loads_and_runs_without_device_or_network(tmp_path: Path) ->
 def test_every_default_in_the_starter_is_what_holds_without_it(tmp_path: Path) -> None:
     text = starter("shop", tmp_path / "out.ndjson")
     active = re.sub(r"^#(?=[a-z_]+ = (?!\.\.\.))", "", text, flags=re.MULTILINE)
-    active = re.sub(r"^(data_dir|run_dir) = .*\n", "", active, flags=re.MULTILINE)  # these show examples
+    limits = r"(memory|descriptors|cpu)_(soft|hard)"  # these show examples, as the directories do
+    active = re.sub(rf"^(data_dir|run_dir|{limits}) = .*\n", "", active, flags=re.MULTILINE)
     (tmp_path / "plain.toml").write_text(text)
     (tmp_path / "spelt.toml").write_text(active)
     assert len(tomllib.loads(active)["device"]["sine"]) > 5
@@ -49,6 +52,27 @@ def test_what_the_starter_comments_on_a_module_is_toml_of_its_keys(kind: str, na
     (tmp_path / "gw.toml").write_text(active)
     # a module may ask for one of two keys, which its fields do not say: nothing but that may be wrong
     assert not re.search("unknown|is missing; write|must be a", complaints(tmp_path / "gw.toml"))
+
+
+@pytest.mark.parametrize(
+    ("table", "classes"),
+    [
+        ("program.broker", (ProgramSettings, ProgramCommon)),
+        ("device.sine.supervise", (Supervise,)),
+        ("supervisor.cell-1", (SupervisorCommon,)),
+    ],
+)
+def test_what_the_starter_comments_on_a_table_can_be_taken_into_use(
+    table: str, classes: tuple[type, ...], tmp_path: Path
+) -> None:
+    text = starter("shop", tmp_path / "out.ndjson")
+    block = text[text.index(f"# [{table}]") :].partition("\n\n")[0]
+    active = re.sub("^#", "", re.sub("^# ", "", block, flags=re.MULTILINE), flags=re.MULTILINE)
+    assert {note.key for cls in classes for note in fields_of(cls)} == set(
+        re.findall(r"^(\w+) = ", active, re.MULTILINE)
+    )
+    (tmp_path / "gw.toml").write_text(text.replace(block, active))
+    load(tmp_path / "gw.toml")
 
 
 def complaints(file: Path) -> str:

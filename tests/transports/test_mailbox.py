@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tests.transports.desk import WITHIN_S, Desk
 from transports.errors import AlreadyRunning, AskTimeout, Down, HoldfastError
 from transports.mailbox import Call, Letter, Mailbox, PeerDown, PeerUp
 from transports.messages import Operate, Reply, Status, pack, unpack
-from transports.names import endpoint, mailbox_path
+from transports.names import ROOT, endpoint, mailbox_path
 
 NEVER_S = 1e6
 
@@ -196,6 +197,33 @@ def test_a_peer_that_is_started_again_under_its_name_is_found_again(desk: Desk, 
             assert desk.asked("peer", Operate("pid")) == peer.process.pid
             peer.kill()
             desk.until(lambda: desk.messages == [PeerUp("peer"), PeerDown("peer")])
+
+
+def test_what_is_said_to_a_root_that_is_busy_waits_for_it(run_dir: Path) -> None:
+    with Desk(run_dir, "child") as child:
+        with pytest.raises(Down):
+            child.mailbox.tell(ROOT, Operate("nobody is there"))
+        with Desk(run_dir, ROOT) as root:
+            for number in range(3):
+                child.mailbox.tell(ROOT, Operate("said", str(number)))
+            root.until(lambda: len(root.letters) == 3)
+            assert root.messages == [Operate("said", str(number)) for number in range(3)]
+            root.mailbox.back("child", Operate("answer"))
+            child.until(lambda: child.messages == [Operate("answer")])
+
+
+def test_a_connection_that_ends_before_its_handshake_is_no_news(desk: Desk, run_dir: Path) -> None:
+    path = mailbox_path(run_dir, "peer")
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(path))
+        dying.listen()
+        desk.mailbox.watch("peer")
+        for _ in range(3):
+            dying.accept()[0].close()
+    path.unlink()
+    with a_peer(run_dir):
+        desk.until(lambda: desk.messages)
+        assert desk.messages == [PeerUp("peer")]
 
 
 def test_a_peer_that_is_not_watched_is_found_again_too(desk: Desk, run_dir: Path) -> None:

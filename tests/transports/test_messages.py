@@ -17,10 +17,12 @@ from transports.messages import (
     Commit,
     Fetch,
     Fetched,
+    Level,
     Message,
     NoSession,
     Operate,
     Ready,
+    Reload,
     Reply,
     Status,
     pack,
@@ -58,7 +60,9 @@ MADE: dict[type[Message], st.SearchStrategy[Message]] = {
     ),
     Commit: st.builds(Commit, TEXT, TEXT, NUMBER, PLACE, BYTES),
     Status: st.just(Status()),
-    Operate: st.builds(Operate, TEXT, TEXT, TEXT),
+    Operate: st.builds(Operate, TEXT, TEXT, TEXT, TEXT, st.booleans()),
+    Level: st.builds(Level, TEXT, TEXT, TEXT),
+    Reload: st.builds(Reload, st.floats(allow_nan=False), st.booleans(), NUMBER, TEXT, TEXT),
     Reply: st.builds(Reply, PLAIN, TEXT),
 }
 

@@ -12,9 +12,11 @@ from transports.samples import Scan, Tag
 from transports.settings import setting
 
 
-def mood() -> str:
-    """One of: well, import-raise, import-segfault, connect-raise, connect-down, read-raise, garbage, hang, segfault."""
-    return Path(os.environ["MOODY"]).read_text().strip()
+def mood(file: str = "") -> str:
+    """One of: well, import-raise, import-segfault, connect-raise, connect-down, read-raise, garbage, hang, hang-c (in a
+    C call that keeps the interpreter's lock), eat (memory), segfault."""
+    named = file or os.environ.get("MOODY", "")
+    return Path(named).read_text().strip() if named else "well"
 
 
 if mood() == "import-raise":
@@ -25,9 +27,9 @@ if mood() == "import-segfault":
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing to choose."""
+    """Where its mood stands."""
 
-    unused: int = setting(0, help="nothing")
+    mood_file: str = setting("", help="the file with the mood; by default the one named in MOODY")
 
 
 class Moody:
@@ -35,17 +37,21 @@ class Moody:
 
     tags = (Tag("n"),)
 
-    def __init__(self) -> None:
-        self._count = 0.0
+    def __init__(self, file: str) -> None:
+        self._count, self._file, self._eaten = 0.0, file, list[bytearray]()
 
     def read(self) -> list[Scan]:
-        match mood():
+        match mood(self._file):
             case "read-raise":
                 raise ZeroDivisionError("a driver's bug")
             case "garbage":
                 return [Scan(time.time_ns(), self.tags, ["not a number"])]
             case "hang":
                 threading.Event().wait()
+            case "hang-c":
+                ctypes.PyDLL(None).sleep(100_000)
+            case "eat":
+                self._eaten.append(bytearray(os.urandom(40 * 2**20)))
             case "segfault":
                 ctypes.string_at(0)
         self._count += 1
@@ -60,8 +66,8 @@ class Moody:
 
 def connect(settings: Settings) -> Moody:
     """A device, unless the mood is against it."""
-    if mood() == "connect-raise":
+    if mood(settings.mood_file) == "connect-raise":
         raise ValueError("a driver's bug while connecting")
-    if mood() == "connect-down":
+    if mood(settings.mood_file) == "connect-down":
         raise LinkDown("nobody answers")
-    return Moody()
+    return Moody(settings.mood_file)

@@ -1,0 +1,62 @@
+"""The plan's orders, carried out: processes asked for, signalled, and what people are to be told."""
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from supervisors import plan
+from supervisors.births import Births
+from supervisors.events import ChildHung, ChildUnkillable, SupervisorGaveUp, say
+from supervisors.host import Home, write_home
+from supervisors.house import House
+from supervisors.life import Life
+from supervisors.plan import Child, GiveUp, Kill, Order, Report, Start, Stop
+from supervisors.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """`child` is how one stands, `last_ends` how it ended before; `refused` is told, later, that it cannot be made."""
+
+    house: House
+    births: Births
+    volume: Volume
+    lives: Mapping[str, Life]
+    last_ends: Mapping[str, str]
+    child: Callable[[str], Child]
+    refused: Callable[[str, int, str], None]
+
+    def run(self, order: Order) -> None:
+        """Carry it out; nothing here waits."""
+        match order:
+            case Start(name, token):
+                self._start(name, token)
+            case Stop(name, token):
+                self._signal(name, token, signal.SIGTERM)
+            case Kill(name, token, stacks):
+                self._signal(name, token, signal.SIGABRT if stacks else signal.SIGKILL)
+            case Report(name, _):
+                if name in self.lives:
+                    say(ChildUnkillable(name, self.lives[name].process.pid, plan.UNKILLABLE_S))
+            case GiveUp(name, why):
+                say(SupervisorGaveUp(name, why))
+
+    def _start(self, name: str, token: int) -> None:
+        spec, house = self.child(name).spec, self.house
+        last_end, level = self.last_ends.get(name, ""), self.volume.of(name)
+        home = Home(spec.kind, spec.table, house.gateway, str(house.data_dir), house.heartbeat_s, last_end, level)
+        try:
+            write_home(house.run_dir, name, home)
+        except (OSError, TypeError, ValueError, OverflowError) as refused:  # no room, or a value without a form
+            self.refused(name, token, f"its spec cannot be written: {refused}")
+            return
+        self.births.ask(name, token)
+
+    def _signal(self, name: str, token: int, number: int) -> None:
+        life = self.lives.get(name)
+        if life is not None and life.token == token:
+            if number == signal.SIGABRT:
+                say(ChildHung(name, life.process.pid, self.child(name).reason))
+            life.process.send(number)
+        else:
+            self.births.withdraw(token)
