@@ -22,7 +22,18 @@ from dataclasses import dataclass
 from math import inf
 
 from supervisors.events import ZygoteDied, say
-from supervisors.process import Born, Process, Zygote, end, end_strangers, group_of, reaped, strangers, watched
+from supervisors.process import (
+    Born,
+    Process,
+    Zygote,
+    end,
+    end_strangers,
+    group_of,
+    newest_strangers,
+    reaped,
+    strangers,
+    watched,
+)
 from supervisors.watchdog import Line
 from transports.backoff import Backoff
 from transports.clock import Clock
@@ -57,6 +68,7 @@ class Births:
         self._start, self._within_s, self._clock = start, within_s, clock
         self._mailbox, self._parent = mailbox, parent
         self._asked: dict[int, str] = {}  # token -> name: to be made by the zygote, no answer yet
+        self._last_ends: dict[int, str] = {}  # token -> how the one before it ended
         self._unsent: deque[int] = deque()  # those of them that it has not been told of
         self._zygote: Zygote | None = None
         self._ready = False
@@ -80,14 +92,14 @@ class Births:
         return Line(self._ping, lambda: self._answered_at, lambda: not self._ready)
 
     def _ping(self) -> None:
-        if self._ready and self._zygote is not None and self._zygote.ask(0, ""):
+        if self._ready and self._zygote is not None and self._zygote.ask(0, "", ""):
             self._deadline = min(self._deadline, self._clock.now() + self._within_s)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def ask(self, name: str, token: int) -> None:
-        """Have a process made for this incarnation; its spec is written (see host.py)."""
-        self._asked[token] = name
+    def ask(self, name: str, token: int, last_end: str) -> None:
+        """Have a process made for this incarnation, told how the one before it ended; its spec is written (host.py)."""
+        self._asked[token], self._last_ends[token] = name, last_end
         self._unsent.append(token)
         self._request()
 
@@ -95,7 +107,7 @@ class Births:
         """Pass on requests until the zygote's queue is full; its next answer makes room."""
         while self._unsent and self._ready and self._zygote is not None:
             token = self._unsent[0]
-            if not self._zygote.ask(token, self._asked[token]):
+            if not self._zygote.ask(token, self._asked[token], self._last_ends[token]):
                 return
             self._unsent.popleft()
             self._deadline = self._clock.now() + self._within_s
@@ -104,6 +116,7 @@ class Births:
         """Ask for it no more, if nobody was asked to make it; what is being made is ended when it is there."""
         if token in self._unsent:
             self._unsent.remove(token)
+            del self._last_ends[token]
             self._parent.withdrawn(self._asked.pop(token), token)
 
     def look(self, now: float) -> None:
@@ -111,7 +124,7 @@ class Births:
         if now > self._deadline and self._zygote is not None:
             self._zygote.process.send(signal.SIGKILL)
         if self._look_for_strangers or self._unburied:
-            self.end_orphans()
+            self.end_orphans(strangers)
         self._request()
 
     # --- its answers -------------------------------------------------------------------------------------------------
@@ -134,7 +147,7 @@ class Births:
         self._request()
 
     def _born(self, born: Born) -> None:
-        name = self._asked.pop(born.token)
+        name, _ = self._asked.pop(born.token), self._last_ends.pop(born.token)
         if born.pid == 0:
             self._parent.refused(name, born.token, born.error)
             return
@@ -220,11 +233,11 @@ class Births:
 
     # --- who is not the parent's -------------------------------------------------------------------------------------
 
-    def end_orphans(self) -> None:
+    def end_orphans(self, find: Callable[[set[int]], set[int]] = newest_strangers) -> None:
         """What a dead child had started by itself is the root's now. It may still hold the name of that child."""
         self._bury()
         try:
-            while suspects := self._orphans():  # whoever one of them leaves behind is there only when it is gone
+            while suspects := self._orphans(find):  # whoever one of them leaves behind is there only when it is gone
                 self._answered()  # the zygote answers before it lets a child go: who was born is known from here on
                 self._unburied |= end(suspects - self._known())
         except OSError:  # no descriptor to look by
@@ -232,9 +245,9 @@ class Births:
             return
         self._look_for_strangers = False
 
-    def _orphans(self) -> set[int]:
+    def _orphans(self, find: Callable[[set[int]], set[int]]) -> set[int]:
         nest = self.zygote_pid  # spares are in the zygote's group
-        return {pid for pid in strangers(self._known()) if group_of(pid) != nest}
+        return {pid for pid in find(self._known()) if group_of(pid) != nest}
 
     def _end_strangers(self) -> None:
         self._look_for_strangers = True  # once more with the next look: there may be one that did not go at once

@@ -2,7 +2,7 @@
 
     said ──> does it fold? ─no──────────────────────────────────────────────> Told (once)
                │ yes
-             same kind, name and cause within WINDOW_S? ─yes──> counted ──at its end──> Told "... x 312 in 60 s"
+             more than ALONE of a kind, name and cause in WINDOW_S? ─yes──> counted ──later──> Told "... x 312 in 60 s"
                │ no
              is there room under the cap? ─yes──────────────────────────────> Told (once), and a window begins
                │ no
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 WINDOW_S = 60.0
+ALONE = 3  # of a window are told one by one: a child that came back is told at once, too
 OVERFLOW_S = 10.0
 RATE = 3.0  # lines a second, in the long run
 BURST = 5.0  # so that in no second there are ten
@@ -80,6 +81,7 @@ class _Window(Generic[E]):
     """Repetitions of what was told at `since`, and the last of them."""
 
     since: float
+    told: int = 1  # one by one, before the others are counted
     count: int = 0
     last: E | None = None
     last_at: float = 0.0
@@ -113,7 +115,11 @@ class Folding(Generic[E]):
         whose, cause = (event.kind, event.name), like(event.cause)
         windows = self._windows.get(whose, {})
         window = windows.get(cause)
-        if window is not None:
+        if window is not None and window.count == 0 and window.told < ALONE and self._has_room(event.level, now):
+            self._room -= 1
+            window.told += 1
+            yield Told(event)
+        elif window is not None:
             window.count, window.last, window.last_at = window.count + 1, event, now
         elif len(windows) < CAUSES and self._has_room(event.level, now):
             self._room -= 1
@@ -136,7 +142,7 @@ class Folding(Generic[E]):
             elif self._has_room(window.last.level, now):
                 self._room -= 1
                 yield self._sum(key, now)
-                self._windows[key[:2]][key[2]] = _Window(now)
+                self._windows[key[:2]][key[2]] = _Window(now, told=ALONE)
 
     def closed(self, now: float) -> Iterator[Told[E] | Rest]:
         """Everything that was counted and not told, for a farewell."""

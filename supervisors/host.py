@@ -24,8 +24,8 @@ from pykka import ActorDeadError, ActorRef
 from actors.actor import Fate, Place
 from supervisors.logs import log_path
 from transports.clock import MachineClock
-from transports.errors import NotNeeded
-from transports.mailbox import Leave
+from transports.errors import HoldfastError, NotNeeded
+from transports.mailbox import Leave, Mailbox
 
 LEFT_OUT = 77  # the exit code of a test that is skipped, too (automake)
 LINGER_MS = 300  # how long last messages may take to leave
@@ -42,16 +42,15 @@ class Home:
     gateway: str
     data_dir: str
     heartbeat_s: float
-    last_end: str
     log_level: str = "INFO"
 
 
 def write_home(run_dir: Path, name: str, home: Home) -> None:
-    """Put a child's spec where its next incarnation finds it."""
+    """Put a child's spec where its next incarnation finds it. Raises TypeError, ValueError or OverflowError for a value
+    without a form."""
     path = spec_path(run_dir, name)
     fresh = path.with_suffix(".spec.new")
-    fields = {field: getattr(home, field) for field in Home.__slots__}
-    fresh.write_bytes(msgpack.packb(fields))
+    fresh.write_bytes(msgpack.packb({field: getattr(home, field) for field in Home.__slots__}))
     fresh.rename(path)
 
 
@@ -72,13 +71,25 @@ def warm_context() -> "zmq.Context[zmq.Socket[bytes]]":
     return context
 
 
-def main(run_dir: Path, name: str, token: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+def rehearse(run_dir: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    """Open and close a mailbox under a name that no child can have, while nobody waits: what that touches for the first
+    time (pages that were the zygote's until now, code, sockets) is a millisecond of a restart."""
+    mailbox = Mailbox()
+    name = f".{os.getpid()}"
+    with suppress(HoldfastError, OSError, zmq.ZMQError):  # it will be told when it is in earnest
+        mailbox.open(run_dir, name, MachineClock(), context)
+        mailbox.close()
+    with suppress(OSError):
+        (run_dir / f"{name}.lock").unlink()
+
+
+def main(run_dir: Path, name: str, token: int, last_end: str, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     """Be the child `name` until the end; never returns."""
     os.setpgid(0, 0)
     try:
         home = Home(**msgpack.unpackb(spec_path(run_dir, name).read_bytes()))
         _speak(Path(home.data_dir), name, home.log_level)
-        place = Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, home.last_end)
+        place = Place(name, run_dir, MachineClock(), context, token, time.time_ns(), home.heartbeat_s, last_end)
         error = _live(home, place)
     except Exception as failure:  # noqa: BLE001  the host's last line: it becomes an exit code and a report
         error = failure

@@ -70,13 +70,14 @@ class Journal:
         self._unwritten = 0
 
     def say(self, event: Event) -> None:
-        """An event happened; it is written now, or counted and summed up later. An operator's deed goes into the
-        audit record too."""
+        """An event happened; it is written now, or counted and summed up later (whoever debugs has each one). An
+        operator's deed goes into the audit record too."""
         if isinstance(event, Audited) and self._audit is not None:
             unrecorded = self._audit.record(event)
             if unrecorded:
                 self.note(logging.ERROR, unrecorded)
-        for told in self._folding.said(event, self._clock.now()):
+        debugging = self._level <= logging.DEBUG
+        for told in [Told(event)] if debugging else self._folding.said(event, self._clock.now()):
             self._tell(told)
 
     def note(self, level: int, words: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import msgpack
 
+LAST_END = 600  # characters, of how a child ended: a request has 4096 bytes at most
 WITHIN_MS = 100  # for a process to go after SIGKILL; it takes one, unless it hangs in the kernel
 
 
@@ -86,10 +87,10 @@ class Zygote:
     def fileno(self) -> int:
         return self._requests.fileno()
 
-    def ask(self, token: int, name: str) -> bool:
+    def ask(self, token: int, name: str, last_end: str) -> bool:
         """Request a process; the answer comes as Born. False when the zygote is gone or too far behind."""
         try:
-            self._requests.send(msgpack.packb([token, name]), socket.MSG_DONTWAIT)
+            self._requests.send(msgpack.packb([token, name, last_end[:LAST_END]]), socket.MSG_DONTWAIT)
         except OSError:  # its queue is full, it is gone, or the system is short of memory
             return False
         return True
@@ -152,16 +153,36 @@ def _executed(theirs: socket.socket, run_dir: Path, modules: Sequence[str]) -> P
     return process
 
 
-def strangers(known: set[int]) -> list[int]:
+def strangers(known: set[int]) -> set[int]:
     """Children of this process that nobody here knows: left by a zygote or a child that died. Raises OSError when the
     list of them cannot be had."""
     found: set[int] = set()
     for task in os.listdir("/proc/self/task"):
         try:
-            found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
+            found |= _children(task)
         except (FileNotFoundError, ProcessLookupError):
             continue  # the thread has just ended, or the kernel was built without this file
-    return sorted(found - known)
+    return found - known
+
+
+def newest_strangers(known: set[int]) -> set[int]:
+    """Those of them that are the main thread's, as all are that the kernel hands over, in a fraction of the time.
+    Raises OSError like `strangers`."""
+    try:
+        return _children(str(os.getpid())) - known
+    except FileNotFoundError:
+        return set()
+
+
+def _children(task: str) -> set[int]:
+    descriptor = os.open(f"/proc/self/task/{task}/children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = b""
+        while part := os.read(descriptor, 1 << 16):
+            text += part
+        return {int(pid) for pid in text.split()}
+    finally:
+        os.close(descriptor)
 
 
 def end_strangers(known: set[int]) -> list[int]:
@@ -171,7 +192,7 @@ def end_strangers(known: set[int]) -> list[int]:
     """
     ended: list[int] = []
     left: set[int] = set()
-    while aliens := set(strangers(known)) - left:
+    while aliens := strangers(known) - left:
         left |= end(aliens)
         ended += aliens - left
     return sorted(ended)

@@ -26,7 +26,7 @@ from supervisors.events import (
     say,
 )
 from supervisors.held import Held
-from supervisors.host import LEFT_OUT, crash_path, spec_path
+from supervisors.host import LEFT_OUT, crash_path
 from supervisors.house import House
 from supervisors.life import Life
 from supervisors.logs import LOG_BYTES, bound, log_path
@@ -230,7 +230,7 @@ class Supervisor:
         """It has left the tree."""
         self._last_ends.pop(name, None)
         self._volume.forget(name)
-        spec_path(self._house.run_dir, name).unlink(missing_ok=True)
+        self._errands.forget(name)
 
     # --- what children say -------------------------------------------------------------------------------------------
 

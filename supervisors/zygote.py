@@ -75,7 +75,7 @@ def serve(nest: Nest) -> None:
         request = nest.requests.recv(REQUEST_BYTES)
         if not request:
             return
-        token, _ = msgpack.unpackb(request)
+        token, *_ = msgpack.unpackb(request)
         if token == 0:
             _here(nest.requests)
             continue
@@ -150,13 +150,14 @@ def _middle(nest: Nest, pid_write: int, orders: int) -> None:
 def _wait_for_orders(nest: Nest, orders: int) -> None:
     """The spare child: everything that needs no name is done before the name is known. Never returns."""
     context = host.warm_context()
+    host.rehearse(nest.run_dir, context)
     request = os.read(orders, REQUEST_BYTES)
     if not request:
         os._exit(0)  # the zygote has died; its successor brings its own
     os.close(orders)
     _adopted(nest.root)
-    token, name = msgpack.unpackb(request)
-    host.main(nest.run_dir, name, token, context)
+    token, name, last_end = msgpack.unpackb(request)
+    host.main(nest.run_dir, name, token, last_end, context)
 
 
 def _adopted(root: int) -> None:

@@ -170,7 +170,7 @@ def test_a_real_zygote_answers_each_ping_with_its_pid(monkeypatch: pytest.Monkey
             for _ in range(3):  # the first word is its own: it is ready
                 assert select.select([zygote], [], [], 30.0)[0]
                 assert zygote.answers() == [Born(0, zygote.process.pid, "")]
-                assert zygote.ask(0, "")
+                assert zygote.ask(0, "", "")
         finally:
             zygote.process.send(signal.SIGKILL)
             zygote.process.reap()
