@@ -21,7 +21,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
-from supervisors.events import ZygoteDied, say
 from supervisors.process import (
     Born,
     Process,
@@ -34,6 +33,7 @@ from supervisors.process import (
     strangers,
     watched,
 )
+from supervisors.records.events import ZygoteDied, say
 from supervisors.watchdog import Line
 from transports.backoff import Backoff
 from transports.clock import Clock

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from supervisors.audit import Audit
-from supervisors.events import Audited, Event, say
 from supervisors.held import Held
 from supervisors.house import House
 from supervisors.plan import Step, Tree
+from supervisors.records.audit import Audit
+from supervisors.records.events import Audited, Event, say
 from supervisors.reload.acts import done
 from supervisors.reload.changes import Act
 from supervisors.reload.reloader import Reloader

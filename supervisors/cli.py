@@ -39,7 +39,7 @@ def run(config: Config, data_dir: DataDir = None, run_dir: RunDir = None) -> Non
 @app.command()
 def check(config: Config) -> None:
     """Check a configuration and say every mistake in it, one a line; nothing is started."""
-    from supervisors.config import load
+    from supervisors.configuration.config import load
 
     gateway = load(config)
     for warning in gateway.warnings:
@@ -84,7 +84,7 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Print live values as they are read, until Ctrl-C."""
-    from supervisors.tail import follow
+    from supervisors.face.tail import follow
     from transports.settings import nearest
 
     where = control.find_run_dir(run_dir)
@@ -104,7 +104,7 @@ def drivers(
     as_json: AsJson = False,
 ) -> None:
     """List the device drivers, or explain one with every setting."""
-    from supervisors.manual_page import show_drivers
+    from supervisors.face.manual_page import show_drivers
 
     show_drivers(name, as_json)
 
@@ -116,8 +116,8 @@ def probe(
     as_json: AsJson = False,
 ) -> None:
     """Read one device once, without a gateway, and show what it says."""
-    from supervisors.config import load
-    from supervisors.probe import probe as probe_device
+    from supervisors.configuration.config import load
+    from supervisors.face.probe import probe as probe_device
 
     probe_device(load(config), device, as_json)
 
@@ -128,8 +128,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="replace an existing file")] = False,
 ) -> None:
     """Write a commented configuration to start from."""
-    from supervisors.starter import starter
-    from supervisors.tables import gateway_name_rule
+    from supervisors.configuration.starter import starter
+    from supervisors.configuration.tables import gateway_name_rule
 
     if config.exists() and not force:
         raise HoldfastError(f"{config} exists; name another file, or replace it with --force")

@@ -63,7 +63,9 @@ def find_run_dir(given: Path | None) -> Path:
         return given.absolute()
     if named := os.environ.get(ENVIRONMENT):
         return Path(named).absolute()
-    from supervisors.gateway import default_run_dir  # all settings classes come with it: 20 ms that --run-dir saves
+    from supervisors.configuration.gateway import (
+        default_run_dir,  # all settings classes come with it: 20 ms that --run-dir saves
+    )
 
     roots = {default_run_dir("any").parent, Path(f"/tmp/holdfast-{os.getuid()}"), Path("/run/holdfast")}
     found = sorted({lock.parent for root in roots if root.is_dir() for lock in _locks(root) if owner_pid(lock)})

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisors import crashes
-from supervisors.crashes import Crash, Reports
-from supervisors.events import ChildDied, say
 from supervisors.life import Life
-from supervisors.logs import log_path
 from supervisors.obituary import Obituary
 from supervisors.plan import Child, Phase
+from supervisors.records import crashes
+from supervisors.records.crashes import Crash, Reports
+from supervisors.records.events import ChildDied, say
+from supervisors.records.logs import log_path
 from transports.clock import Clock
 from transports.mailbox import Mailbox
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from supervisors import plan
 from supervisors.births import Births
-from supervisors.events import ChildHung, ChildUnkillable, SupervisorGaveUp, say
 from supervisors.host import Home, spec_path, write_home
 from supervisors.house import House
 from supervisors.life import Life
 from supervisors.plan import Child, GiveUp, Kill, Order, Report, Start, Stop
+from supervisors.records.events import ChildHung, ChildUnkillable, SupervisorGaveUp, say
 from supervisors.spec import ChildSpec
 from supervisors.volume import Volume
 

@@ -22,7 +22,7 @@ import zmq
 from pykka import ActorDeadError, ActorRef
 
 from actors.actor import Fate, Place
-from supervisors.logs import log_path
+from supervisors.records.logs import log_path
 from transports.clock import MachineClock
 from transports.errors import HoldfastError, NotNeeded
 from transports.mailbox import Leave, Mailbox

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from supervisors.events import LimitSoft, say
 from supervisors.limits import Standing, Usage, counts_descriptors, judged, limited, renewed
+from supervisors.records.events import LimitSoft, say
 from supervisors.spec import Limits
 from supervisors.usage import Usages
 from transports.clock import Clock

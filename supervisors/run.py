@@ -15,17 +15,17 @@ from pathlib import Path
 
 import zmq
 
-from supervisors import tree
+from supervisors.configuration import tree
+from supervisors.configuration.gateway import Gateway
 from supervisors.control import LOCK
-from supervisors.gateway import Gateway
+from supervisors.face.standing import headline
 from supervisors.house import House
-from supervisors.journal import EVENTS, Form, Journal, ToJournal, read_by_systemd
 from supervisors.lifeline import adopt_orphans
 from supervisors.notify import Notify
 from supervisors.process import open_the_limit
+from supervisors.records.journal import EVENTS, Form, Journal, ToJournal, read_by_systemd
 from supervisors.reload.opening import Opening, recorded
 from supervisors.reload.reloader import Reloader
-from supervisors.standing import headline
 from supervisors.supervisor import Supervisor
 from supervisors.watchdog import Watchdog
 from transports.clock import Clock, MachineClock

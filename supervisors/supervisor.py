@@ -14,26 +14,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from supervisors import crashes, plan
-from supervisors.audit import AUDIT, Audit
+from supervisors import plan
 from supervisors.births import Births, Parent
 from supervisors.changing import Changing
 from supervisors.deaths import Death, Deaths, cause
 from supervisors.errands import Errands
-from supervisors.events import (
-    ChildReady,
-    ChildStopped,
-    say,
-)
 from supervisors.held import Held
 from supervisors.host import LEFT_OUT, crash_path
 from supervisors.house import House
 from supervisors.life import Life
-from supervisors.logs import LOG_BYTES, bound, log_path
 from supervisors.meter import Meter
 from supervisors.obituary import Obituary
 from supervisors.plan import Child, End, Phase, Step, Tree
 from supervisors.process import Exit, Process, start_zygote
+from supervisors.records import crashes
+from supervisors.records.audit import AUDIT, Audit
+from supervisors.records.events import (
+    ChildReady,
+    ChildStopped,
+    say,
+)
+from supervisors.records.logs import LOG_BYTES, bound, log_path
 from supervisors.snapshot import Root, snapshot
 from supervisors.spec import ChildSpec
 from supervisors.vigil import Vigil, Watch

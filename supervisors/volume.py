@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from supervisors.audit import Audit
-from supervisors.events import Audited, LevelChanged, say
 from supervisors.meant import meant
 from supervisors.plan import Tree
+from supervisors.records.audit import Audit
+from supervisors.records.events import Audited, LevelChanged, say
 from transports.errors import Down, HoldfastError
 from transports.mailbox import Mailbox
 from transports.messages import Level

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from supervisors import plan
-from supervisors.audit import Audit
-from supervisors.events import Audited, say
 from supervisors.held import Held
 from supervisors.meant import meant, objection
 from supervisors.plan import Step, Tree
+from supervisors.records.audit import Audit
+from supervisors.records.events import Audited, say
 from transports.errors import HoldfastError
 from transports.messages import Operate
 from transports.settings import nearest

@@ -1,10 +1,10 @@
-"""What happens to a configuration, beside what supervisors/events.py has."""
+"""What happens to a configuration, beside what supervisors/records/events.py has."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from supervisors.events import Event
+from supervisors.records.events import Event
 from transports.names import ROOT
 
 SHOWN = 10

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from supervisors import config
-from supervisors.gateway import Gateway
+from supervisors.configuration import config
+from supervisors.configuration.gateway import Gateway
 from supervisors.reload.history import Entry, History, in_place_of, sha256_of
 from supervisors.reload.records import Records
 from supervisors.reload.texts import Source, load, read

@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from supervisors import tree
-from supervisors.gateway import Gateway
+from supervisors.configuration import tree
+from supervisors.configuration.gateway import Gateway
 from supervisors.lifeline import die_with
 from supervisors.reload.texts import Source, fixed, load, read
 from supervisors.reload.wire import Reading, Unread, pack

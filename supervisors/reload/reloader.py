@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from supervisors import tree
-from supervisors.events import Audited, Reloaded, ReloadRolledBack
+from supervisors.configuration import tree
+from supervisors.records.events import Audited, Reloaded, ReloadRolledBack
 from supervisors.reload import confirm, texts
 from supervisors.reload.aside import Aside
 from supervisors.reload.changes import changes

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from supervisors import config, document
-from supervisors.document import Located
-from supervisors.gateway import Gateway
+from supervisors.configuration import config, document
+from supervisors.configuration.document import Located
+from supervisors.configuration.gateway import Gateway
 from transports.errors import HoldfastError, Problem, SettingsError
 
 

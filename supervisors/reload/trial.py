@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from supervisors.events import Event
+from supervisors.records.events import Event
 from supervisors.reload import confirm, texts
 from supervisors.reload.changes import Act, Changes
 from supervisors.reload.confirm import Attempt, Standings

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisors import control
-from supervisors.audit import whoami
+from supervisors.records.audit import whoami
 from transports.errors import HoldfastError
 from transports.messages import Reload, Status
 
@@ -67,7 +67,7 @@ def history(run_dir: RunDir = None, data_dir: DataDir = None, as_json: AsJson = 
     if as_json:
         _print_json([{**asdict(entry), "in_force": entry.number == now} for entry in entries])
         return
-    from supervisors.terminal import console, table, text
+    from supervisors.face.terminal import console, table, text
 
     grid = table("", "number", "time", "who", "outcome", "why")
     for entry in entries:

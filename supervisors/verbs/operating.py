@@ -85,6 +85,6 @@ def _print(results: Mapping[str, str]) -> None:
 
 
 def _who() -> str:
-    from supervisors.audit import whoami
+    from supervisors.records.audit import whoami
 
     return whoami(os.environ)

@@ -38,8 +38,8 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Print what the root and the children said, by time; `root` is a name too."""
-    from supervisors.log_lines import Logs, shown
-    from supervisors.pouring import pour
+    from supervisors.records.log_lines import Logs, shown
+    from supervisors.records.pouring import pour
     from transports.settings import nearest
 
     where, begin = found(data_dir, run_dir), moment(since)
@@ -63,8 +63,8 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """Print what happened to the tree, one line an event: who died, came back, was operated by whom."""
-    from supervisors.event_lines import Events, shown
-    from supervisors.pouring import pour
+    from supervisors.records.event_lines import Events, shown
+    from supervisors.records.pouring import pour
 
     where = found(data_dir, run_dir)
     happened = Events(where, name or "*", moment(since), audited)
@@ -82,9 +82,9 @@ def crashes(
     as_json: AsJson = False,
 ) -> None:
     """List the crash reports, newest first; with JSON each is a line, whole."""
-    from supervisors import crash_pages as pages
-    from supervisors.pouring import pour
-    from supervisors.terminal import console
+    from supervisors.face.terminal import console
+    from supervisors.records import crash_pages as pages
+    from supervisors.records.pouring import pour
 
     where = found(data_dir, run_dir)
     with _readable(where):
@@ -141,7 +141,7 @@ def _count(lines: int | None, follow: bool, since: str) -> int | None:
 
 
 def _report(paths: list[Path], number: int) -> Any:
-    from supervisors.crash_pages import read
+    from supervisors.records.crash_pages import read
 
     report = read(paths[number - 1]) if number <= len(paths) else None
     if report is None:

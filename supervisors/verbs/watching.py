@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisors import control
-from supervisors.ranking import Order
+from supervisors.face.ranking import Order
 from supervisors.verbs import AsJson, RunDir
 from supervisors.verbs.completion import everybody
 from transports.messages import Status
@@ -34,7 +34,7 @@ def status(name: Who = None, run_dir: RunDir = None, as_json: AsJson = False, wa
     if as_json:
         _print_json(ask())
         return
-    from supervisors import panel
+    from supervisors.face import panel
 
     if watch:
         panel.watch(ask)
@@ -50,7 +50,7 @@ def top(
     as_json: AsJson = False,
 ) -> None:
     """Show who uses the machine and how fast each works, live; q or Ctrl-C ends it."""
-    from supervisors import top as live
+    from supervisors.face import top as live
 
     ask = _asking(name, run_dir)
     if as_json:
@@ -67,7 +67,7 @@ def _asking(name: str | None, run_dir: Path | None) -> Callable[[], Mapping[str,
         told: dict[str, Any] = control.ask(where, Status())
         if name is None:
             return told
-        from supervisors.standing import chosen
+        from supervisors.face.standing import chosen
 
         return chosen(told, name)
 

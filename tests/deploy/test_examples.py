@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisors import tree
-from supervisors.config import load
+from supervisors.configuration import tree
+from supervisors.configuration.config import load
 from transports.errors import SettingsError
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.toml"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisors.config import load
-from supervisors.manual import describe_drivers
-from supervisors.probe import probe
+from supervisors.configuration.config import load
+from supervisors.face.manual import describe_drivers
+from supervisors.face.probe import probe
 from tests.docs.example_driver import NAME, PAGE, install, installed
 from tests.docs.pages import PAGES, blocks
 from tests.peers.gateway import Gateway

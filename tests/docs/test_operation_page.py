@@ -3,8 +3,8 @@
 import dataclasses
 import re
 
-from supervisors import crashes
 from supervisors.plan import Phase
+from supervisors.records import crashes
 from tests.docs.pages import PAGES
 
 PAGE = PAGES["docs/operation.md"]

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from supervisors.cli import app
-from supervisors.config import load
+from supervisors.configuration.config import load
 from tests.docs.example_driver import installed
 from tests.docs.pages import PAGES, ROOT, blocks, commands
 

@@ -9,7 +9,7 @@ from tests.house.sources import MODULES, tree
 from transports import catalog
 
 # Where a stranger's code runs, or a failure becomes an exit code
-FRONTIERS = {"supervisors/host.py", "supervisors/sections.py", "supervisors/zygote.py"}
+FRONTIERS = {"supervisors/host.py", "supervisors/configuration/sections.py", "supervisors/zygote.py"}
 BROAD = {"Exception", "BaseException"}
 
 

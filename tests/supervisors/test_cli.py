@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from supervisors.config import load
-from supervisors.probe import probe
+from supervisors.configuration.config import load
+from supervisors.face.probe import probe
 from tests.peers.gateway import Gateway
 from tests.peers.lifeline import die_with_parent
 from transports.errors import HoldfastError
@@ -132,7 +132,17 @@ def test_status_says_in_full_why_a_device_is_not_well(gateway: Gateway, request:
 
 def test_status_needs_little_beside_the_answer() -> None:
     """What makes a command slow to start is loaded by the verbs that need it only."""
-    heavy = ("numpy", "rich", "pykka", "psutil", "actors", "paho", "supervisors.config", "httpx", "asyncio")
+    heavy = (
+        "numpy",
+        "rich",
+        "pykka",
+        "psutil",
+        "actors",
+        "paho",
+        "supervisors.configuration.config",
+        "httpx",
+        "asyncio",
+    )
     seen = "import sys, supervisors.cli; print([m for m in sys.modules if m in sys.argv[1:]])"
     result = subprocess.run([sys.executable, "-c", seen, *heavy], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors.config import load
+from supervisors.configuration.config import load
 from supervisors.demo.plant import REGISTERS, Plant
 from supervisors.demo.scene import STRAIGHT, Scene, configuration, free_ports
 from supervisors.demo.thermometer import line, said

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from supervisors import plan, tree
-from supervisors.events import Event
+from supervisors import plan
+from supervisors.configuration import tree
 from supervisors.plan import End, Kill, Order, Phase, Start, Step, Stop
+from supervisors.records.events import Event
 from supervisors.reload import acts
 from supervisors.reload.changes import Act
 from supervisors.reload.history import Entry, History

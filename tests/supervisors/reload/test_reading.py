@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from supervisors import tree
-from supervisors.config import load
+from supervisors.configuration import tree
+from supervisors.configuration.config import load
 from supervisors.reload import texts
 from supervisors.reload.changes import changes
 from supervisors.reload.reader import Reader

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from supervisors import plan
-from supervisors.events import Audited, Reloaded, ReloadRolledBack
+from supervisors.records.events import Audited, Reloaded, ReloadRolledBack
 from supervisors.reload import reloader as module
 from supervisors.reload.events import ConfigPassedOver, ReloadRefused
 from supervisors.reload.history import Outcome

@@ -1,0 +1,53 @@
+"""The rules that names keep among each other: pure checks over the names of a whole configuration.
+
+Devices, aggregates, uplinks and programs are actors, and a supervisor is operated on by its name as they are, so all
+share one name space. The name of an actor becomes a socket's file name in the run directory, which a Unix socket's
+address must hold.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from actors.stages.patterns import takes_from
+from supervisors.configuration.tables import NAME, NAME_RULE, RESERVED
+from transports.errors import Problem
+from transports.names import PATH_LIMIT, feed_path, mailbox_path
+from transports.settings import nearest
+
+Named = tuple[str, str]  # (section, name): ("device", "press-1")
+
+
+def name_problems(named: Sequence[Named], line_of: Callable[[str], int]) -> Iterator[Problem]:
+    """Names of the wrong form, names of the gateway's own processes, and names that two have."""
+    first: dict[str, str] = {}
+    for section, name in named:
+        path = f"{section}.{name}"
+        if not NAME.fullmatch(name):
+            yield Problem(path, repr(name), f"a name {NAME_RULE}")
+        elif name in RESERVED:
+            yield Problem(path, repr(name), f"a name must not be one of {', '.join(RESERVED)}, which the gateway uses")
+        elif name in first:
+            taken = f"{first[name]} (line {line_of(first[name])})"
+            cure = f"has the same name as {taken}; write another name, each must be the only one"
+            yield Problem(path, repr(name), cure)
+        first.setdefault(name, path)
+
+
+def run_dir_problems(run_dir: Path, names: Iterable[str]) -> Iterator[Problem]:
+    """A run directory so long that the socket of the longest name does not fit a Unix socket's address."""
+    longest = max((*RESERVED, *names), key=len)
+    needed = max(len(bytes(place(run_dir, longest))) for place in (mailbox_path, feed_path))
+    if needed > PATH_LIMIT:
+        cure = (
+            f"is {needed - PATH_LIMIT} bytes too long for the socket of {longest!r}; set gateway.run_dir (or --run-dir)"
+            f" to a shorter path, such as /run/holdfast"
+        )
+        yield Problem("gateway.run_dir", repr(str(run_dir)), cure)
+
+
+def source_problems(path: str, patterns: Sequence[str], devices: Sequence[str]) -> Iterator[Problem]:
+    """Sources of an aggregate ("press-1", "press-*.speed") that no device is."""
+    for pattern in patterns:
+        if not any(takes_from([pattern], device) for device in devices):
+            hint = nearest(pattern.partition(".")[0], list(devices)) if devices else "no device is configured"
+            yield Problem(f"{path}.from", repr(pattern), f"is of no device; {hint}")
