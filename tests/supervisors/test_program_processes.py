@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,13 @@ def test_a_program_that_is_not_there_breaks_nobody_else_and_says_what_to_do(tmp_
         assert answers(port)
         gateway.wait(lambda _: gateway.child("lost")["last_end"])
         assert "program.lost.command = 'no-such-program': there is no such program" in gateway.child("lost")["last_end"]
+
+
+def test_a_program_that_takes_more_memory_than_it_may_is_restarted_although_its_actor_takes_little(
+    tmp_path: Path,
+) -> None:
+    eater = f"{sys.executable} -c 'eaten = bytearray(b\"x\" * (300 << 20)); import time; time.sleep(3600)'"
+    limited = config("eater", "/bin/sh", "-c", f"exec {eater}", supervise='{ memory_hard = "200MiB" }')
+    with Gateway(tmp_path, limited) as gateway:
+        gateway.wait(lambda _: crashes(gateway, "eater"))
+        assert "over its limit: it uses" in crashes(gateway, "eater")[0]["how"]
