@@ -199,7 +199,7 @@ class Device(Actor):
         now = self.place.clock.now()
         if self._link is not None:
             self._tally.overruns += self._polling.missed(due, now)
-            following = self._polling.next_after(now)
+            following = self._polling.following(due, now)
             self._poll_timer = self.mailbox.at(following, lambda: self._poll(following))
 
     def _read(self) -> None:

@@ -58,6 +58,21 @@ def test_a_clock_that_reads_before_the_due_time_has_missed_nothing() -> None:
     assert Polling(0.0, 1.0).missed(5.0, 4.9) == 0
 
 
+def test_the_due_time_that_passes_during_the_first_read_is_read_all_the_same() -> None:
+    polling = Polling(0.0, 1.0)
+    assert polling.following(6.9995, 7.0005) == 7.0, "at once: there is no hole of two periods"
+    assert polling.missed(6.9995, 7.0005) == 0
+    assert polling.following(7.0, 7.002) == 8.0
+    assert polling.following(6.3, 6.4) == 7.0
+
+
+def test_a_first_read_that_takes_many_periods_has_them_counted_by_the_next() -> None:
+    polling = Polling(0.0, 1.0)
+    due = polling.following(6.5, 11.2)
+    assert due == 7.0
+    assert polling.missed(due, 11.3) == 4
+
+
 @given(origin=ORIGINS, period_s=PERIODS, steps=STEPS, nudge=st.sampled_from([-inf, 0.0, inf]))
 def test_the_next_due_time_is_the_first_of_the_grid_that_is_later(
     origin: float, period_s: float, steps: int, nudge: float
@@ -80,6 +95,6 @@ def test_no_period_is_read_twice_and_every_one_is_read_or_counted(
         dues.append(due)
         now = due + cost * period_s
         missed += polling.missed(due, now)
-        due = polling.next_after(now)
+        due = polling.following(due, now)
     assert all(later - earlier > 0.5 * period_s for earlier, later in pairwise(dues)), "one period, one read"
     assert len(dues) + missed == round((due - origin) / period_s) - begin
