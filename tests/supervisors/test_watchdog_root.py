@@ -77,7 +77,7 @@ def watched(directory: Path) -> Iterator[tuple[Gateway, Systemd]]:
     gateway = Gateway(directory, CONFIG.replace("out.ndjson", str(directory / "out.ndjson")))
     path = gateway.home / "notify"
     systemd = Systemd(path)
-    gateway._environment.update(NOTIFY_SOCKET=str(path), WATCHDOG_USEC=str(int(WATCHDOG_S * 1e6)))
+    gateway.environment.update(NOTIFY_SOCKET=str(path), WATCHDOG_USEC=str(int(WATCHDOG_S * 1e6)))
     try:
         with gateway:
             yield gateway, systemd
