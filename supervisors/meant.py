@@ -7,12 +7,11 @@ press-*          all children whose names match; with --subtree supervisors too 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from supervisors.plan import Phase, Tree
+from supervisors.plan import UP, Phase, Tree
 from transports.errors import HoldfastError
 from transports.settings import nearest
 
 _MAGIC = frozenset("*?[")
-UP = frozenset({Phase.STARTING, Phase.RUNNING})
 
 
 def meant(tree: Tree, pattern: str, subtree: bool = False) -> Sequence[str]:

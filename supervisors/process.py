@@ -143,6 +143,11 @@ def _executed(theirs: socket.socket, run_dir: Path, modules: Sequence[str]) -> P
     started = subprocess.Popen(
         command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **quiet}
     )
+    return adopted(started)
+
+
+def adopted(started: subprocess.Popen[bytes]) -> Process:
+    """A process that was just started, watched. Raises OSError when it cannot be watched; it has been ended then."""
     try:
         process = watched(started.pid)
     except OSError:

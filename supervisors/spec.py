@@ -100,15 +100,3 @@ class ChildSpec:
     broken: str = ""  # why it cannot be built at all; it is shown, not started
     rules: Rules | None = None  # it is a supervisor
     children: tuple["ChildSpec", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How often a child may be restarted: at most `intensity` times within `period_s`, then it is quarantined.
-
-    A quarantined child that has been well for `healthy_after_s` is as good as new.
-    """
-
-    intensity: int = 5
-    period_s: float = 60.0
-    healthy_after_s: float = 600.0

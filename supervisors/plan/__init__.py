@@ -48,6 +48,7 @@ from supervisors.plan.happened import passed as passed
 from supervisors.plan.settling import STACKS_WITHIN_S as STACKS_WITHIN_S
 from supervisors.plan.tree import LIVE as LIVE
 from supervisors.plan.tree import UNSETTLED as UNSETTLED
+from supervisors.plan.tree import UP as UP
 from supervisors.plan.tree import Child as Child
 from supervisors.plan.tree import End as End
 from supervisors.plan.tree import GiveUp as GiveUp

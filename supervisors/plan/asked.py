@@ -1,5 +1,6 @@
 """What people ask of a tree: stop, start, restart, end; and, when the configuration changes, add, remove, replace."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from math import inf
 
@@ -50,9 +51,14 @@ def asked_shutdown(tree: Tree, now: float, luck: float = 0.5) -> Step:
     return change(tree, tree.root, phase=Phase.ENDED, since=now, due=inf), ()
 
 
-def asked_add(tree: Tree, parent: str, spec: ChildSpec, now: float, before: str | None = None) -> Step:
-    """A new child, at the end of its supervisor's or `before` another one of them; it starts when its turn comes."""
-    tree = grown(tree, parent, spec, now)
+def asked_add(
+    tree: Tree, parent: str, spec: ChildSpec, now: float, before: str | None = None, held: Collection[str] = ()
+) -> Step:
+    """A new child, at the end of its supervisor's or `before` another one of them; it starts when its turn comes.
+
+    It, and its children, wait for the operator where their names are among the `held`.
+    """
+    tree = grown(tree, parent, spec, now, held)
     if before is not None:
         others = [name for name in tree.members[parent] if name != spec.name]
         others.insert(others.index(before), spec.name)

@@ -1,6 +1,6 @@
 """The tree as a value: each child's standing, who keeps whom, and what a machine can be ordered to do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
@@ -195,7 +195,7 @@ def forgiven(tree: Tree, name: str) -> Tree:
     return change(tree, name, recent=(), failures=0, on_probation=False)
 
 
-def grown(tree: Tree, parent: str, spec: ChildSpec, now: float, held: Sequence[str] = ()) -> Tree:
+def grown(tree: Tree, parent: str, spec: ChildSpec, now: float, held: Collection[str] = ()) -> Tree:
     """The tree with a child more, at the end of its supervisor's, not started; a supervisor brings its own."""
     child = Child(spec, _first_phase(spec, held, tree.children[parent].phase), since=now, reason=spec.broken)
     tree = replace(
@@ -207,7 +207,7 @@ def grown(tree: Tree, parent: str, spec: ChildSpec, now: float, held: Sequence[s
     return _furnished(tree, spec, now, held)
 
 
-def _first_phase(spec: ChildSpec, held: Sequence[str], above: Phase) -> Phase:
+def _first_phase(spec: ChildSpec, held: Collection[str], above: Phase) -> Phase:
     if spec.name in held:
         return Phase.HELD
     if spec.broken:
@@ -215,12 +215,12 @@ def _first_phase(spec: ChildSpec, held: Sequence[str], above: Phase) -> Phase:
     return Phase.PENDING if above in UNSETTLED or above is Phase.RUNNING else Phase.ENDED
 
 
-def planted(root: ChildSpec, held: Sequence[str], now: float) -> Tree:
+def planted(root: ChildSpec, held: Collection[str], now: float) -> Tree:
     """A tree of children yet to be started; those in `held` wait for the operator."""
     return _furnished(Tree(root.name, {root.name: Child(root, since=now)}, {}, {}), root, now, held)
 
 
-def _furnished(tree: Tree, spec: ChildSpec, now: float, held: Sequence[str]) -> Tree:
+def _furnished(tree: Tree, spec: ChildSpec, now: float, held: Collection[str]) -> Tree:
     if spec.rules is not None:
         tree = replace(tree, members={**tree.members, spec.name: ()})
     for each in spec.children:

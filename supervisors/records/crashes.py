@@ -128,14 +128,6 @@ def child_of(file_name: str) -> str:
     return file_name.partition("-")[2].removesuffix(".json")
 
 
-def write(directory: Path, crash: Crash, utc_ns: int) -> Path | None:
-    """Put one report on the disk; None when the disk refuses it."""
-    try:
-        return directory / _write(directory, crash, utc_ns)
-    except OSError:
-        return None
-
-
 def last_lines(path: Path) -> tuple[str, ...]:
     """The end of a log file."""
     try:

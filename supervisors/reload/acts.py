@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 from supervisors import plan
-from supervisors.plan import Order, Phase, Step, Tree
+from supervisors.plan import Step, Tree
 from supervisors.plan.tree import change
-from supervisors.reload.changes import Act, Add, Remove, Replace, everybody
+from supervisors.reload.changes import Act, Add, Remove, Replace
 from supervisors.spec import ChildSpec
 
 
@@ -29,11 +29,4 @@ def _retuned(tree: Tree, spec: ChildSpec, now: float) -> Step:
 
 def _added(tree: Tree, add: Add, held: Collection[str], now: float) -> Step:
     before = add.before if add.before in tree.members[add.parent] else None
-    orders: list[Order] = []
-    tree, more = plan.asked_add(tree, add.parent, add.spec, now, before)
-    orders += more
-    for name in (name for name in (add.spec.name, *everybody(add.spec)) if name in held):
-        if name in tree.children and tree.children[name].phase is not Phase.HELD:
-            tree, more = plan.asked_stop(tree, name, now)
-            orders += more
-    return tree, orders
+    return plan.asked_add(tree, add.parent, add.spec, now, before, held)

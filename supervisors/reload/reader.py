@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisors.process import Process, watched
+from supervisors.process import Process, adopted
 from supervisors.reload.reading import command
 from supervisors.reload.texts import Source
 from supervisors.reload.wire import Reading, Unread, unpack
@@ -71,14 +71,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        try:
-            process = watched(started.pid)
-        except OSError:
-            started.kill()
-            started.wait()
-            raise
-        started.returncode = 0  # reaped here through the pidfd; keeps subprocess from waiting for it too
-        return process
+        return adopted(started)
 
     def _overdue(self) -> None:
         if self._running is not None:

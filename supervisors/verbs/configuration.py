@@ -13,15 +13,13 @@ import typer
 
 from supervisors import control
 from supervisors.records.audit import whoami
+from supervisors.verbs import AsJson, DataDir, RunDir
 from transports.errors import HoldfastError
 from transports.messages import Reload, Status
 
 READ_WITHIN_S = 75.0  # the root gives the reading 60 s, and the disk a moment more
 LOOK_S = 0.25
 
-RunDir = Annotated[Path | None, typer.Option("--run-dir", help="directory of the sockets between the processes")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="directory of the spool and the reports")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only show what would change")]
 Within = Annotated[
     str, typer.Option("--confirm-within", help="take it back when what changed is not well after this long")
