@@ -87,7 +87,7 @@ class Producer:
         entries = outbox.sendable()
         for at, entry in enumerate(entries):
             append = Append(
-                topic, self._name, self._session, entry.first_pseq, entry.is_gap, entry.commit, entry.payloads
+                topic, self._name, self._session, entry.first_pseq, entry.is_gap, entry.commit, frames=entry.payloads
             )
             if not self._mailbox.offer(SPOOLER, append):
                 outbox.unsent(len(entries) - at)

@@ -30,7 +30,7 @@ M = TypeVar("M", bound=type[Message])
 def message(cls: M) -> M:
     """Make a frozen dataclass one that can travel."""
     made: Any = dataclass(frozen=True, slots=True)(cls)
-    made.slots_in_order = tuple(field.name for field in fields(made) if field.name != "frames")
+    made.slots_in_order = tuple(each.name for each in fields(made) if each.name != "frames")
     Message.registry[made.__name__] = made
     return made  # type: ignore[no-any-return]
 
@@ -65,7 +65,8 @@ class Append(Message):
 
     Without frames and with `pseq` 0 it is the handshake that opens a session: the answer tells the last number that
     is kept. An append of another session than the last opened one is not taken (it comes from a dead process).
-    `commit` is (topic, consumer, epoch, seq, state) or None.
+    `commit` is (topic, consumer, epoch, seq, state) or None. `counts` says how many samples each frame accounts for
+    in the ledger: those in it, or those that it (with `gaps`) says are missing. `alarms` outlive samples.
     """
 
     topic: str
@@ -74,6 +75,8 @@ class Append(Message):
     pseq: int
     gaps: bool = False
     commit: tuple[str, str, int, int, bytes] | None = None
+    counts: Sequence[int] = ()
+    alarms: bool = False
     frames: Sequence[bytes] = ()
 
 
@@ -102,7 +105,9 @@ class Fetch(Message):
     """Hand out what comes next for `consumer`, waiting for it if need be.
 
     `first` starts over at the committed cursor and brings the state that was committed with it. `durable` leaves out
-    what a power cut could still take back.
+    what a power cut could still take back. A consumer may read in several places at once: each `lane` is one of them.
+    `after` sets the lane behind a place; without it the lane goes on where it was. `until` is the last place wanted:
+    when nothing is left up to there, the answer comes at once and is empty.
     """
 
     topic: str
@@ -111,13 +116,17 @@ class Fetch(Message):
     max_bytes: int
     first: bool = False
     durable: bool = False
+    lane: str = ""
+    after: Place | None = None
+    until: Place | None = None
 
 
 @message
 class Fetched(Message):
     """Records after the cursor, oldest first: `records` has (epoch, seq) of each, the frames their payloads.
 
-    The answer to a `first` fetch comes at once, without records, and brings `cursor` and `state`.
+    The answer to a `first` fetch comes at once, without records, and brings `cursor` and `state`. `times_ns` says when
+    each record was appended (UTC), `end` where the topic ended when this was answered.
     """
 
     topic: str
@@ -126,18 +135,47 @@ class Fetched(Message):
     records: Sequence[Place]
     cursor: Place | None = None
     state: bytes = b""
+    lane: str = ""
+    end: Place | None = None
+    times_ns: Sequence[int] = ()
     frames: Sequence[bytes] = ()
 
 
 @message
 class Commit(Message):
-    """`consumer` needs nothing up to `place` any more."""
+    """`consumer` needs nothing up to `place` any more.
+
+    `refused` counts, by producer, the samples up to there that it could not deliver: they go on in the ledger as gaps.
+    """
 
     topic: str
     consumer: str
     session: int
     place: Place
     state: bytes = b""
+    refused: Sequence[tuple[str, int]] = ()
+
+
+# --- the operator's questions to the spooler ------------------------------------------------------------------------
+
+
+@message
+class Ledger(Message):
+    """How do the accounts stand? Answered with plain data, a row for each producer, topic and consumer."""
+
+
+@message
+class Purge(Message):
+    """Give up what waits: all of `topic`, or, with a `consumer`, only what that one has not had. A gap says so.
+
+    With `forget` the consumer itself is forgotten: nothing waits for it any more.
+    """
+
+    topic: str
+    consumer: str = ""
+    forget: bool = False
+    who: str = ""
+    why: str = ""
 
 
 # --- the operator's questions to the root ---------------------------------------------------------------------------

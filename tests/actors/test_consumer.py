@@ -53,7 +53,7 @@ class Side:
 
     def answered(self, *positions: Position, cursor: Position | None = None, session: int = SESSION) -> None:
         frames = [b"x"] * len(positions)
-        assert self.consumer.hear(Fetched("out", "cloud", session, positions, cursor, b"", frames))
+        assert self.consumer.hear(Fetched("out", "cloud", session, positions, cursor, b"", frames=frames))
 
 
 def _opened(cursor: Position = (0, 0)) -> Side:

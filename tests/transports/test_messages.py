@@ -17,10 +17,12 @@ from transports.messages import (
     Commit,
     Fetch,
     Fetched,
+    Ledger,
     Level,
     Message,
     NoSession,
     Operate,
+    Purge,
     Ready,
     Reload,
     Reply,
@@ -39,6 +41,9 @@ PLAIN = st.recursive(
     max_leaves=8,
 )
 BYTES = st.binary(max_size=50)
+COUNTS = st.lists(NUMBER, max_size=4).map(tuple)
+PLACES = st.lists(PLACE, max_size=4).map(tuple)
+MAYBE_PLACE = st.none() | PLACE
 MADE: dict[type[Message], st.SearchStrategy[Message]] = {
     Ready: st.builds(Ready, NUMBER, NUMBER),
     Beat: st.builds(Beat, NUMBER, NUMBER, st.dictionaries(TEXT, PLAIN, max_size=3)),
@@ -50,15 +55,19 @@ MADE: dict[type[Message], st.SearchStrategy[Message]] = {
         NUMBER,
         st.booleans(),
         st.none() | st.tuples(TEXT, TEXT, NUMBER, NUMBER, BYTES),
+        COUNTS,
+        st.booleans(),
         FRAMES,
     ),
     Appended: st.builds(Appended, TEXT, TEXT, NUMBER, NUMBER, NUMBER),
     NoSession: st.builds(NoSession, TEXT, TEXT, NUMBER),
-    Fetch: st.builds(Fetch, TEXT, TEXT, NUMBER, NUMBER, st.booleans(), st.booleans()),
-    Fetched: st.builds(
-        Fetched, TEXT, TEXT, NUMBER, st.lists(PLACE, max_size=4).map(tuple), st.none() | PLACE, BYTES, FRAMES
+    Fetch: st.builds(Fetch, TEXT, TEXT, NUMBER, NUMBER, st.booleans(), st.booleans(), TEXT, MAYBE_PLACE, MAYBE_PLACE),
+    Fetched: st.builds(Fetched, TEXT, TEXT, NUMBER, PLACES, MAYBE_PLACE, BYTES, TEXT, MAYBE_PLACE, COUNTS, FRAMES),
+    Commit: st.builds(
+        Commit, TEXT, TEXT, NUMBER, PLACE, BYTES, st.lists(st.tuples(TEXT, NUMBER), max_size=3).map(tuple)
     ),
-    Commit: st.builds(Commit, TEXT, TEXT, NUMBER, PLACE, BYTES),
+    Ledger: st.just(Ledger()),
+    Purge: st.builds(Purge, TEXT, TEXT, st.booleans(), TEXT, TEXT),
     Status: st.just(Status()),
     Operate: st.builds(Operate, TEXT, TEXT, TEXT, TEXT, st.booleans()),
     Level: st.builds(Level, TEXT, TEXT, TEXT),
