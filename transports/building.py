@@ -35,7 +35,8 @@ def build(cls: type[T], table: Any, path: str) -> T:
 
 def table_of(made: Any) -> dict[str, Any]:
     """Settings as the table that `build` makes them from again: plain values under their TOML keys."""
-    return {key_of(field): getattr(made, field.name) for field in dataclasses.fields(made)}
+    values = {key_of(field): getattr(made, field.name) for field in dataclasses.fields(made)}
+    return {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
 
 
 def _build(cls: Any, table: Any, path: str, problems: list[Problem]) -> Any:

@@ -9,7 +9,8 @@ HoldfastError
 ├── UplinkDown         the far end is gone: keep everything, connect again later
 ├── UplinkRefused      this one message can never be delivered: set it aside, go on
 ├── SpoolError         the disk refused: die, reopen, verify
-│   └── SpoolFull      a quota is spent: drop by policy and say so
+│   └── SpoolFull      there is no room: drop by policy and say so
+│       └── QuotaFull  a topic has used what it may: wait, or give up what is new
 ├── Down               nobody of that name is listening now: wait for its return
 ├── AskTimeout         it listens but did not answer before the deadline
 ├── NotUnderstood      what arrived is not of this format: set it aside, name the byte
@@ -82,7 +83,18 @@ class SpoolError(HoldfastError):
 
 
 class SpoolFull(SpoolError):
-    """A quota is spent and the policy allows no more."""
+    """There is no room, nothing was taken, and nothing is broken: drop by policy, or wait, and say so.
+
+    `quota` tells a topic that has used what it may (its policy says what to do) from a disk that is full.
+    """
+
+    quota = False
+
+
+class QuotaFull(SpoolFull):
+    """A topic has used what it may, and its policy takes no more: wait until there is room, or give the new ones up."""
+
+    quota = True
 
 
 class Down(HoldfastError):

@@ -225,5 +225,5 @@ def _shown(field: "dataclasses.Field[Any]", hint: Any, facts: Facts) -> str:
         return "{}" if get_origin(hint) in (dict, Mapping) or dataclasses.is_dataclass(hint) else "[]"
     value = field.default
     if facts.parse is parse_duration and isinstance(value, (int, float)):
-        return f"{value:g}s"
+        return f"{value / 86400:g}d" if value and value % 86400 == 0 else f"{value:g}s"
     return str(value.value) if isinstance(value, Enum) else str(value)

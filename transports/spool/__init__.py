@@ -35,11 +35,14 @@ Why a log of files and not a database: a batch is one write and one sync, a dele
 cut or a dying SD card leaves behind can be read by a person with this page and a hex dump.
 """
 
+from transports.spool.accounts import Account
 from transports.spool.files import File, Files, OsFiles
-from transports.spool.settings import Settings
+from transports.spool.rewriting import Dilute
+from transports.spool.settings import Policy, Settings
 from transports.spool.spool import Spool
 from transports.spool.sync import SyncJob
 from transports.spool.terms import (
+    ALARM,
     DATA,
     GAP,
     START,
@@ -54,10 +57,13 @@ from transports.spool.terms import (
 )
 
 __all__ = [
+    "ALARM",
     "DATA",
     "GAP",
     "START",
+    "Account",
     "Commit",
+    "Dilute",
     "Dropped",
     "Fetched",
     "File",
@@ -65,6 +71,7 @@ __all__ = [
     "Hole",
     "Kind",
     "OsFiles",
+    "Policy",
     "Position",
     "Record",
     "Settings",

@@ -13,11 +13,11 @@ class Active:
 
     def __init__(self, segment: Segment, file: File, seed: int, fault: Fault) -> None:
         self.segment, self.file, self.seed, self._fault = segment, file, seed, fault
-        self._body = self.written = self.durable = segment.size
+        self.begun = self.written = self.durable = segment.size  # where the first transaction begins
 
     def is_full(self, more_bytes: int, segment_bytes: int) -> bool:
         """Whether this much more belongs into a new segment; the snapshot at the head does not count."""
-        records = self.segment.size - self._body
+        records = self.segment.size - self.begun
         return records > 0 and records + more_bytes > segment_bytes
 
     def append(self, transaction: bytes) -> None:

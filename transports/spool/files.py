@@ -53,6 +53,10 @@ class Files(Protocol):
         """The length of a file in bytes, without reading it."""
         ...
 
+    def allocated(self, path: str) -> int:
+        """What a file takes on the disk in bytes, without reading it."""
+        ...
+
     def rename(self, old: str, new: str) -> None:
         """Give a file another name, in another directory perhaps."""
         ...
@@ -114,6 +118,9 @@ class OsFiles:
     def size(self, path: str) -> int:
         return os.stat(path).st_size
 
+    def allocated(self, path: str) -> int:
+        return os.stat(path).st_blocks * 512  # stat(2): in units of 512 bytes, whatever the block size
+
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)
 
@@ -126,3 +133,34 @@ class OsFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class CountedFiles:
+    """Another file system, and how many bytes were written to it: what a flash disk wears by."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.written_bytes = 0
+        self.make_dir, self.listdir, self.size, self.allocated = (
+            files.make_dir,
+            files.listdir,
+            files.size,
+            files.allocated,
+        )
+        self.rename, self.unlink, self.fsync_dir = files.rename, files.unlink, files.fsync_dir
+
+    def create(self, path: str) -> File:
+        return _CountedFile(self, self._files.create(path))
+
+    def open(self, path: str) -> File:
+        return self._files.open(path)  # what is opened is read, or cut
+
+
+class _CountedFile:
+    def __init__(self, files: CountedFiles, file: File) -> None:
+        self._files, self._file = files, file
+        self.pread, self.truncate, self.fdatasync, self.close = file.pread, file.truncate, file.fdatasync, file.close
+
+    def pwrite(self, data: bytes, offset: int) -> None:
+        self._files.written_bytes += len(data)
+        self._file.pwrite(data, offset)

@@ -2,18 +2,22 @@
 
 import errno
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import inf
 
 from transports.errors import NotUnderstood
 from transports.spool import quarantine
 from transports.spool.active import Active
 from transports.spool.fault import Fault, full
 from transports.spool.files import Files
-from transports.spool.record import HEAD_BYTES, MORE, pack
+from transports.spool.recent import Recent
+from transports.spool.record import HEAD_BYTES, MORE, Entry, pack
 from transports.spool.recovery import Damage, Recovered
-from transports.spool.segment import Place, Segment, SegmentReader, create
+from transports.spool.segment import Head, Place, Segment, SegmentReader, create, rewrite
+from transports.spool.state import NEVER, Produced, SegmentKey, unpack_state
 from transports.spool.sync import Written
-from transports.spool.terms import Kind, Position
+from transports.spool.terms import COUNTED, Kind, Position
 
 _MAX_DAMAGE = 10_000  # places remembered; enough to say that the disk is dying
 
@@ -26,7 +30,10 @@ class Log:
         self.segments, self.state, self.epoch = found.segments, found.state, found.epoch
         self.torn_bytes, self.quarantined, self.damage = found.torn_bytes, found.quarantined, found.damage
         self.durable: Position = found.state.end
-        self.active: Active
+        self._heads: Recent[Mapping[str, Produced] | None] = Recent(64)
+        self._counts: Recent[Mapping[str, int]] = Recent(16)
+        self.active: Active  # once it has begun
+        self.begun = False
 
     def begin(self, epoch: int, now_ns: int) -> None:
         """A new active segment, durable before it is used. Segments without a record give way to it.
@@ -41,7 +48,7 @@ class Log:
         empty = [s for s in self.segments if s.lost_to is None and s.first >= segment.first]
         self.segments.append(segment)
         # the file before it is not closed here: it closes with its last holder, which may be a sync under way
-        self.active = Active(segment, file, self.place.seed(*segment.key), self._fault)
+        self.active, self.begun = Active(segment, file, self.place.seed(*segment.key), self._fault), True
         self.epoch, self.durable = epoch, self.state.end
         self.remove(empty)
 
@@ -51,22 +58,34 @@ class Log:
         Without a record in this one its name would be the same, so the epoch moves.
         """
         self.active.seal()
+        with self._fault.guard("look at", self.active.segment.path):
+            self.active.segment.allocated = self._files.allocated(self.active.segment.path)
         self.begin(self.epoch + (self.state.end.seq < self.active.segment.first), now_ns)
 
     def append(
-        self, producer: str, pseq: int, payloads: Sequence[bytes], kind: Kind, now_ns: int, commit: bytes | None
+        self,
+        producer: str,
+        pseq: int,
+        payloads: Sequence[bytes],
+        counts: Sequence[int],
+        kind: Kind,
+        now_ns: int,
+        commit: bytes | None,
     ) -> None:
         """One transaction, of which all is found again or nothing. Raises SpoolFull or SpoolError: nothing then."""
         name, seed, seq, last = producer.encode(), self.active.seed, self.state.end.seq, len(payloads) - 1
         parts: list[bytes] = []
-        for at, payload in enumerate(payloads):
+        _, _, kept, missed = self.state.producers.get(producer, NEVER)
+        total = kept + missed
+        for at, (payload, count) in enumerate(zip(payloads, counts, strict=True)):
             flags = MORE if at < last or commit is not None else 0
-            parts += pack(seed, kind, payload, seq + 1 + at, now_ns, flags, name, pseq + at)
+            total += count
+            parts += pack(seed, kind, payload, seq + 1 + at, now_ns, flags, name, pseq + at, count, 1, total)
         if commit is not None:
             parts += pack(seed, Kind.COMMIT, commit, seq + len(payloads), now_ns)
         self.active.append(b"".join(parts))
         if payloads:
-            self.state.produced(producer, pseq + last, now_ns)
+            self.state.produced(producer, pseq + last, now_ns, sum(counts), kind == Kind.GAP)
             self.state.end = Position(self.epoch, seq + len(payloads))
 
     def written(self) -> Written | None:
@@ -127,6 +146,67 @@ class Log:
             return reader.created_ns
         return self.state.time_ns
 
+    def from_key(self, key: SegmentKey) -> Sequence[Segment]:
+        """The segments from one on, oldest first."""
+        return self.segments[bisect_left(self.segments, key, key=_key) :]
+
+    def head(self, segment: Segment) -> Mapping[str, Produced] | None:
+        """What each producer had said before a segment; None when that cannot be read any more."""
+        if segment.key not in self._heads:
+            self._heads.put(segment.key, self._read_head(segment))
+        return self._heads.get(segment.key)
+
+    def counts(self, segment: Segment, upto: Position | None = None) -> Mapping[str, int]:
+        """The samples in a segment's records by producer, of those that can be read; `upto` a position, or all."""
+        if upto is None and segment.key in self._counts:
+            return self._counts.get(segment.key) or {}
+        found = self._count(segment, upto)
+        if upto is None:
+            self.counted(segment, found)
+        return found
+
+    def entries(self, segment: Segment) -> Iterator[Entry]:
+        """Every record of a segment that can be read, in order; none of one that cannot be opened."""
+        with self._fault.guard("read", segment.path):
+            try:
+                reader = self._open(segment)
+            except NotUnderstood:
+                return
+            at = reader.body
+            while at < segment.size:
+                entries, at, _ = reader.read(at, segment.size)
+                yield from entries
+            reader.close()
+
+    def diluted_s(self, segment: Segment) -> int:
+        """How far a segment is diluted already; 0 for one that cannot be read."""
+        if segment.diluted_s is None:
+            segment.diluted_s = 0
+            with self._fault.guard("read", segment.path), suppress(NotUnderstood):
+                self._open(segment).close()  # reading the header tells it
+        return segment.diluted_s
+
+    def rewrite(self, segment: Segment, records: bytes, diluted_s: int) -> Segment:
+        """A closed segment with other records in its place. Raises SpoolFull, and all stays as it was, or
+        SpoolError."""
+        try:
+            reader = self._open(segment)
+            head = Head(reader.created_ns, reader.snapshot() or b"", diluted_s)
+            reader.close()
+            after = rewrite(self._files, self.place, segment, head, records)
+            after.allocated = self._files.allocated(after.path)
+        except OSError as error:
+            raise full("rewrite", segment.path, error) or self._fault.found("rewrite", segment.path, error) from error
+        self.segments[self.segments.index(segment)] = after
+        segment.gone = True
+        self._counts.forget(segment.key)
+        return after
+
+    def counted(self, segment: Segment, counts: Mapping[str, int]) -> None:
+        """Somebody has read a whole segment, and this is what was in it."""
+        if not segment.gone and self.following(segment) is not None:
+            self._counts.put(segment.key, counts)
+
     def note_damage(self, segment: Segment, offset: int) -> None:
         """A place had to be skipped; met again, it is the same place."""
         place: Damage = segment.key, offset
@@ -148,6 +228,24 @@ class Log:
     def close(self) -> None:
         """Give the descriptor back."""
         self.active.file.close()
+
+    def _read_head(self, segment: Segment) -> Mapping[str, Produced] | None:
+        with self._fault.guard("read", segment.path):
+            try:
+                reader = self._open(segment)
+                payload = reader.snapshot()
+                reader.close()
+                return None if payload is None else unpack_state(payload).producers
+            except NotUnderstood:
+                return None
+
+    def _count(self, segment: Segment, upto: Position | None) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        last = inf if upto is None else upto.seq
+        for entry in self.entries(segment):
+            if entry.kind in COUNTED and entry.seq <= last:
+                counts[entry.name] = counts.get(entry.name, 0) + entry.samples
+        return counts
 
     def _open(self, segment: Segment) -> SegmentReader:
         """Raises NotUnderstood for a segment that is no segment or not there."""

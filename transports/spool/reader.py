@@ -6,12 +6,14 @@
 What was deleted on purpose (consumed, quota) was told of when it went: coming from there is silent.
 """
 
+from math import inf
+
 from transports.spool.log import Log
 from transports.spool.record import Entry
 from transports.spool.segment import Segment, SegmentReader
-from transports.spool.terms import GAP, Fetched, Hole, Kind, Position, Record
+from transports.spool.terms import COUNTED, NUMBERED, Fetched, Hole, Kind, Position, Record
 
-_KINDS = (Kind.DATA, Kind.GAP)
+_KINDS = tuple(Kind)
 
 
 class ReadHandle:
@@ -23,19 +25,31 @@ class ReadHandle:
         self._reader: SegmentReader | None = None
         self._offset = self._next = self._time_ns = 0
         self._parsed: list[Entry] = []  # from `_offset` on, not handed out yet
-        self._durable = True
+        self._durable, self._beyond = True, False
+        self._counts: dict[str, int] = {}  # samples of the segment, as far as it was read
 
-    def fetch(self, max_bytes: int, durable: bool) -> Fetched:
-        """The next records, at most `max_bytes` of them on disk, but at least one if there is one."""
+    @property
+    def position(self) -> Position:
+        """After which record it goes on."""
+        return self._end
+
+    def fetch(self, max_bytes: int, durable: bool, until: Position | None = None) -> Fetched:
+        """The next records, at most `max_bytes` of them on disk, but at least one if there is one.
+
+        With `until` none that lies wholly behind it; the end is there when nothing is left up to it.
+        """
         records: list[Record] = []
         holes: list[Hole] = []
         if (durable and not self._durable) or (self._segment and self._segment.gone):
             self._parsed = []
-        self._durable = durable
+        self._durable, self._beyond = durable, until is not None and self._end >= until
         room = max(1, max_bytes)
-        while room > 0 and self._fill(holes):
-            room = self._take(records, holes, room)
-        return Fetched(records, holes, self._end)
+        while room > 0 and not self._beyond and self._fill(holes):
+            room = self._take(records, holes, room, until)
+        if until is None or room <= 0:
+            return Fetched(records, holes, self._end)
+        finished = self._beyond or not durable or self._log.durable >= until
+        return Fetched(records, holes, max(self._end, until) if finished else self._end)
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -43,26 +57,35 @@ class ReadHandle:
             self._reader.close()
             self._reader = None
 
-    def _take(self, records: list[Record], holes: list[Hole], room: int) -> int:
+    def _take(self, records: list[Record], holes: list[Hole], room: int, until: Position | None) -> int:
         """Hand out the parsed entries that fit; the room that is left, 0 when the next one is too large for it."""
         entries, expected, offset, epoch = self._parsed, self._next, self._offset, self._epoch
-        make, taken, first = tuple.__new__, 0, expected
-        for kind, _, producer, pseq, seq, time_ns, payload, size in entries:
+        stop = inf if until is None or epoch < until.epoch else until.seq if epoch == until.epoch else -1
+        make, taken, first, counts = tuple.__new__, 0, expected, self._counts
+        for kind, _, producer, pseq, seq, time_ns, count, span, _, payload, size in entries:
             if seq >= expected:  # lower: consumed before, or not data and saying nothing new
-                if kind <= GAP:
+                if numbered := kind in NUMBERED:
+                    if seq - span >= stop:
+                        self._beyond = True
+                        break
                     if size > room and records:
                         room = 0
                         break
                     position = make(Position, (epoch, seq))
-                    records.append(make(Record, (position, time_ns, producer, pseq, _KINDS[kind], payload)))
+                    records.append(make(Record, (position, time_ns, producer, pseq, _KINDS[kind], payload, count)))
                     room -= size
-                missing_to = seq - (kind <= GAP)
+                missing_to = seq - span if numbered or kind == Kind.SPAN else seq
                 if missing_to >= expected:
                     self._missing(holes, epoch, expected, missing_to, time_ns, "damaged")
                 expected = seq + 1
+            if count and kind in COUNTED:
+                counts[producer] = counts.get(producer, 0) + count
             self._time_ns = time_ns
             offset += size
             taken += 1
+        if self._beyond and until and epoch == until.epoch and expected <= until.seq:
+            self._missing(holes, epoch, expected, until.seq, self._time_ns, "damaged")
+            expected = until.seq + 1
         self._parsed, self._next, self._offset = entries[taken:], expected, offset
         if expected > first:
             self._end = Position(epoch, expected - 1)
@@ -71,8 +94,8 @@ class ReadHandle:
     def _fill(self, holes: list[Hole]) -> bool:
         """Have parsed entries at hand; False at the end of what may be read."""
         segment = self._segment or self._begin(holes)
-        if segment.gone:
-            segment = self._enter(self._log.following(segment) or self._log.active.segment, holes)
+        if segment.gone:  # deleted, or diluted: then its successor has the same key
+            segment = self._enter(next(iter(self._log.from_key(segment.key)), self._log.active.segment), holes)
         while not self._parsed:
             limit = self._log.limit(segment, self._durable) if self._reader else 0
             if self._reader and self._offset < limit:
@@ -81,6 +104,8 @@ class ReadHandle:
                 if self._next < following.first:
                     until_ns = self._log.begun_ns(following)
                     self._missing(holes, segment.epoch, self._next, following.first - 1, until_ns, "damaged")
+                if self._reader:
+                    self._log.counted(segment, self._counts)
                 segment = self._enter(following, holes)
             else:
                 return False
@@ -100,7 +125,7 @@ class ReadHandle:
 
     def _enter(self, segment: Segment, holes: list[Hole]) -> Segment:
         self.close()
-        self._segment, self._epoch, self._offset, self._parsed = segment, segment.epoch, 0, []
+        self._segment, self._epoch, self._offset, self._parsed, self._counts = segment, segment.epoch, 0, [], {}
         self._next = max(segment.first, self._end.seq + 1 if self._end.epoch == segment.epoch else 0)
         self._reader = None if segment.lost_to is not None else self._log.open(segment)
         if self._reader:

@@ -73,7 +73,7 @@ def _segments(files: Files, place: Place) -> list[Segment]:
         if name.endswith(".seg.new"):
             files.unlink(path)
         elif parsed and parsed[2] is None:
-            segments.append(Segment(path, parsed[0], parsed[1], files.size(path)))
+            segments.append(Segment(path, parsed[0], parsed[1], files.size(path), allocated=files.allocated(path)))
     return sorted(segments, key=lambda segment: segment.key)
 
 
@@ -92,19 +92,17 @@ def _open(files: Files, place: Place, segment: Segment) -> _Opened:
     try:
         reader.read_header()
     except NotUnderstood:
-        return _Opened(segment, reader, False, _snapshot(reader, segment.size))
-    return _Opened(segment, reader, True, _snapshot(reader, min(reader.body, segment.size)))
+        return _Opened(segment, reader, False, _snapshot(reader))
+    return _Opened(segment, reader, True, _snapshot(reader))
 
 
-def _snapshot(reader: SegmentReader, limit: int) -> State | None:
+def _snapshot(reader: SegmentReader) -> State | None:
     """The state at the head; behind a damaged header too, because it may be the only one there is."""
-    for _, entry in _walk(reader, reader.head_bytes, limit):
-        if entry is not None:
-            try:
-                return unpack_state(entry.payload) if entry.kind == Kind.STATE else None
-            except NotUnderstood:
-                return None
-    return None
+    payload = reader.snapshot()
+    try:
+        return None if payload is None else unpack_state(payload)
+    except NotUnderstood:
+        return None
 
 
 def _take_in(found: Recovered, newest: list[_Opened]) -> None:

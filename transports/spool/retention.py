@@ -1,28 +1,196 @@
-"""What of a log may go: what every consumer has had, and what the quota has no room for."""
+"""What of a log may go: what every consumer has had, what is too old, and what the quota has no room for.
 
+    whole ──> diluted to 1 s ──> 10 s ──> 60 s ──> only its gaps and alarms ──> deleted
+      └── policy `thin` ───────────────────────┘      └── while there is reserve for them
+
+Before a segment changes under a consumer, what the consumer had of it is put to its account.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
 from itertools import takewhile
 
+from transports.errors import SpoolFull
+from transports.spool.accounts import credited, lost_samples
 from transports.spool.log import Log
+from transports.spool.rewriting import REMAINS_S, Dilute, bridged, diluted, remains
 from transports.spool.segment import Segment
+from transports.spool.settings import DILUTE_S, Policy, Quota, Settings
+from transports.spool.state import Cursor, CursorKey, SegmentKey
 from transports.spool.terms import Dropped, Position
+from transports.spool.topics import Topics
+
+AT_ONCE = 2  # segments that are diluted before others have their turn: each costs some tenths of a second
 
 
-def remove_consumed(log: Log, slowest: Position) -> None:
-    """Delete the oldest segments as far as everything in them is behind the slowest consumer."""
-    log.remove(list(takewhile(lambda segment: log.last_of(segment) <= slowest, log.segments[:-1])))
+class Retention:
+    """Keeps the logs within their quotas."""
 
+    def __init__(self, settings: Settings, topics: Topics, dilute: Dilute | None) -> None:
+        self._settings, self._topics, self._dilute = settings, topics, dilute
+        self._cursors = topics.cursors
 
-def drop_oldest(log: Log, slowest: Position, excess_bytes: int, reason: str) -> list[Dropped]:
-    """Delete the oldest segments, had or not, until this much is freed; the active one never."""
-    going: list[Segment] = []
-    for segment in log.segments[:-1]:
-        if excess_bytes <= 0:
-            break
-        excess_bytes -= segment.disk_bytes
-        going.append(segment)
-    dropped = [_dropped(log, segment, slowest, reason) for segment in going]
-    log.remove(going)
-    return [each for each in dropped if each.count > 0]
+    def quota(self, topic: str) -> Quota:
+        """The room of a topic."""
+        return self._settings.quota(topic)
+
+    def enforce(self, now_ns: int) -> Iterator[Dropped]:
+        """Keep all topics within their quotas, and say what was given up before all who are known had it."""
+        self.settle_accounts()
+        for topic, log in list(self._topics.logs.items()):
+            self.remove_consumed(topic, now_ns)
+            yield from self._too_old(log, now_ns)
+            yield from self._too_much(log)
+        if self._settings.total_bytes:
+            yield from self._too_much_in_all()
+
+    def settle_accounts(self) -> None:
+        """Put to the accounts of all consumers the segments that they have passed."""
+        changed = False
+        for topic, log in list(self._topics.logs.items()):
+            for key, cursor in list(self._cursors.of(topic)):
+                after = credited(log, cursor)
+                changed |= after is not cursor and self._settled(key, after)
+        if changed:
+            self._topics.sync()
+
+    def remove_consumed(self, topic: str, now_ns: int) -> None:
+        """Delete the oldest segments as far as everything in them is behind the slowest consumer."""
+        log = self._topics.logs[topic]
+        keep_ns = None if topic == "raw" else now_ns - round(self._settings.keep_removed_s * 1e9)
+        position, at = self._cursors.slowest(topic, keep_ns)
+        passed = takewhile(lambda each: log.last_of(each) <= position and each.key < at, log.segments[:-1])
+        log.remove(list(passed))
+
+    def drop_oldest(self, log: Log, excess_bytes: int, reason: str) -> Iterator[Dropped]:
+        """Give up the oldest segments, had or not, until this much is freed; the active one never."""
+        first, going = len(list(remains_of(log))), []
+        for segment in log.segments[first:-1]:
+            if excess_bytes <= 0:
+                break
+            excess_bytes -= segment.disk_bytes
+            going.append(segment)
+        yield from self.drop(log, going, reason)
+
+    def drop(self, log: Log, going: list[Segment], reason: str, salvage: bool = True) -> Iterator[Dropped]:
+        """Give these segments up. Their gaps and alarms stay while there is room for them in the reserve."""
+        if not going:
+            return
+        self._leave(log, going)
+        last = going[-1].key
+        dropped = [self._dropped(log, segment, reason) for segment in going]
+        worth = [each for each in going if salvage and each.lost_to is None and not self._had(log, each)]
+        kept = {each.key for each in worth if log.diluted_s(each) == REMAINS_S or remains(log, each, self._settings)}
+        self._bridge(log, kept, last)
+        log.remove(
+            [segment for segment in log.segments if going[0].key <= segment.key <= last and segment.key not in kept]
+        )
+        self._trim_remains(log)
+        yield from (each for each in dropped if each.count > 0)
+
+    def thin(self, log: Log, excess_bytes: int) -> int:
+        """Dilute the oldest segments, a few at once; how much more is to be freed, all of it when none is left."""
+        assert self._dilute is not None
+        done = 0
+        for target_s in DILUTE_S:
+            for segment in log.segments[:-1]:
+                if excess_bytes <= 0 or done >= AT_ONCE:
+                    return 0  # the others have their turn a moment later
+                if self._may_thin(log, segment, target_s):
+                    excess_bytes -= diluted(log, segment, target_s, self._dilute)
+                    done += 1
+        return excess_bytes
+
+    def _too_old(self, log: Log, now_ns: int) -> Iterator[Dropped]:
+        age_s = self.quota(log.place.topic).max_age_s
+        if not age_s:
+            return
+        before_ns = now_ns - round(age_s * 1e9)
+        while len(log.segments) > 1 and log.begun_ns(log.segments[1]) < before_ns:
+            yield from self.drop(log, log.segments[:1], "age", salvage=False)
+
+    def _too_much(self, log: Log) -> Iterator[Dropped]:
+        quota = self.quota(log.place.topic)
+        excess = disk_bytes(log) - remains_bytes(log) - quota.data_bytes(self._settings.reserve_bytes)
+        if excess > 0 and quota.policy is Policy.THIN and self._dilute and excess < quota.max_bytes // 8:
+            excess = self.thin(log, excess)
+        if excess > 0 and quota.policy in (Policy.DROP_OLDEST, Policy.THIN):
+            yield from self.drop_oldest(log, excess, "quota")
+        elif disk_bytes(log) > quota.max_bytes + self._settings.segment_bytes:  # such as after a smaller quota was set
+            yield from self.drop_oldest(log, disk_bytes(log) - quota.max_bytes, "quota")
+
+    def _too_much_in_all(self) -> Iterator[Dropped]:
+        excess = sum(map(disk_bytes, self._topics.logs.values())) - self._settings.total_bytes
+        if excess > 0:
+            yield from self.drop_oldest(max(self._topics.logs.values(), key=disk_bytes), excess, "quota")
+
+    def _bridge(self, log: Log, kept: Collection[SegmentKey], last: SegmentKey) -> None:
+        """What is left of a segment says also that those after it were given up, or a reader would find a hole."""
+        before, to_seq = None, 0
+        for segment in [each for each in log.segments if each.key <= last]:
+            if log.diluted_s(segment) == REMAINS_S and segment.lost_to is None:
+                if before is not None:
+                    bridged(log, before, to_seq)
+                before, to_seq = segment, 0
+            elif segment.key not in kept:
+                to_seq = log.last_of(segment).seq
+        if before is not None:
+            bridged(log, before, to_seq)
+
+    def _trim_remains(self, log: Log) -> None:
+        """What is left of given up segments may not outgrow the reserve: the oldest goes."""
+        excess = remains_bytes(log) - self.quota(log.place.topic).reserve(self._settings.reserve_bytes)
+        going = []
+        for segment in remains_of(log):
+            if excess <= 0:
+                break
+            excess -= segment.disk_bytes
+            going.append(segment)
+        log.remove(going)
+
+    def _leave(self, log: Log, going: Sequence[Segment]) -> None:
+        """Settle the accounts of those who had a part of what goes now."""
+        changed, first, last = False, Position(*going[0].key), going[-1].key
+        for key, cursor in list(self._cursors.of(log.place.topic)):
+            if cursor.at <= last and cursor.position >= first:
+                changed |= self._settled(key, credited(log, cursor, leaving=last))
+        if changed:
+            self._topics.sync()
+
+    def _settled(self, key: CursorKey, cursor: Cursor) -> bool:
+        try:
+            self._topics.keep(key, cursor)
+        except SpoolFull:  # the account is settled when there is room again; a crash until then shows it as a gap
+            return False
+        return True
+
+    def _had(self, log: Log, segment: Segment) -> bool:
+        position, _ = self._cursors.slowest(log.place.topic)
+        return log.last_of(segment) <= position
+
+    def _may_thin(self, log: Log, segment: Segment, target_s: int) -> bool:
+        """Not what is diluted that far already, and not under the eyes of somebody who has read a part of it."""
+        if segment.lost_to is not None or log.diluted_s(segment) >= target_s:
+            return False
+        first, last = Position(*segment.key), log.last_of(segment)
+        return not any(first <= cursor.position < last for _, cursor in self._cursors.of(log.place.topic))
+
+    def _dropped(self, log: Log, segment: Segment, reason: str) -> Dropped:
+        """What is lost with a segment; the part that every consumer has had is not."""
+        slowest, _ = self._cursors.slowest(log.place.topic)
+        last = log.last_of(segment)
+        first = max(segment.first, slowest.seq + 1) if slowest.epoch == segment.epoch else segment.first
+        since_ns = log.begun_ns(segment)
+        told = log.diluted_s(segment) == REMAINS_S or last <= slowest
+        return Dropped(
+            log.place.topic,
+            Position(segment.epoch, first),
+            last,
+            0 if told else last.seq - first + 1,
+            since_ns,
+            max(since_ns, log.begun_ns(log.following(segment))),
+            "quarantined" if segment.lost_to is not None else reason,
+            lost_samples(log, [segment]),
+        )
 
 
 def disk_bytes(log: Log) -> int:
@@ -30,17 +198,15 @@ def disk_bytes(log: Log) -> int:
     return sum(segment.disk_bytes for segment in log.segments)
 
 
-def _dropped(log: Log, segment: Segment, slowest: Position, reason: str) -> Dropped:
-    """What is lost with a segment; the part that every consumer has had is not."""
-    last = log.last_of(segment)
-    first = max(segment.first, slowest.seq + 1) if slowest.epoch == segment.epoch else segment.first
-    since_ns = log.begun_ns(segment)
-    return Dropped(
-        log.place.topic,
-        Position(segment.epoch, first),
-        last,
-        last.seq - first + 1,
-        since_ns,
-        max(since_ns, log.begun_ns(log.following(segment))),
-        "quarantined" if segment.lost_to is not None else reason,
-    )
+def remains_of(log: Log) -> Iterator[Segment]:
+    """The segments, oldest first, of which only gaps and alarms are left."""
+    for segment in log.segments[:-1]:
+        if segment.lost_to is None and log.diluted_s(segment) == REMAINS_S:
+            yield segment
+        else:
+            return
+
+
+def remains_bytes(log: Log) -> int:
+    """What they take on disk."""
+    return sum(segment.disk_bytes for segment in remains_of(log))

@@ -4,15 +4,18 @@
 
     offset  size  field
          0     8  magic       "HOLDFAST"
-         8     2  version     u16, 1
+         8     2  version     u16, 2
         10     2  topic size  u16
         12     4  body        u32, offset of the first record after the snapshot
         16     8  epoch       u64
         24     8  first       u64, the seq that the first DATA or GAP record here has or will have
         32     8  created     i64, ns UTC
-        40     n  topic       UTF-8
-      40+n     4  crc32       of all of the above
-      44+n        a STATE record (state.py), then records (record.py)
+        40     4  diluted     u32, s: 0 as it was written; else only so much is left of it (dilution.py)
+        44     n  topic       UTF-8
+      44+n     4  crc32       of all of the above
+      48+n        a STATE record (state.py), then records (record.py)
+
+Version 1, read but not written, has no `diluted` (0): its topic is at 40, and its records are of version 1.
 
 A segment is written under the name `.new`, synced and renamed: what is called `.seg` had a whole head once.
 The crc of its records begins with crc32("<topic>/<epoch>-<firstseq>"), so that they belong here and nowhere else.
@@ -33,8 +36,9 @@ from transports.spool.terms import Kind
 
 BLOCK_BYTES = 256 * 1024
 _SECTOR_BYTES = 4096
-_MAGIC, _VERSION = b"HOLDFAST", 1
-_HEADER, _CRC = struct.Struct("<8sHHIQQq"), struct.Struct("<I")
+_MAGIC, _VERSION = b"HOLDFAST", 2
+_LEAD, _HEADER, _CRC = struct.Struct("<8sHH"), struct.Struct("<8sHHIQQqI"), struct.Struct("<I")
+_HEADERS = {1: struct.Struct("<8sHHIQQq"), _VERSION: _HEADER}
 _NAME = re.compile(r"(\d{10})-(\d{20})(?:-(\d{20}))?\.seg", re.ASCII)
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII)
 
@@ -48,7 +52,11 @@ def check_topic(name: str) -> None:
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """A segment as its log knows it without opening it. `lost_to` is set when it is in quarantine: its last seq."""
+    """A segment as its log knows it without opening it. `lost_to` is set when it is in quarantine: its last seq.
+
+    `allocated` is what the disk says that it takes, once it is closed; `diluted_s` how far it has been diluted, None
+    while nobody has looked.
+    """
 
     path: str
     epoch: int
@@ -56,6 +64,8 @@ class Segment:
     size: int
     lost_to: int | None = None
     gone: bool = False
+    diluted_s: int | None = None
+    allocated: int = 0
 
     @property
     def key(self) -> tuple[int, int]:
@@ -65,7 +75,9 @@ class Segment:
     @property
     def disk_bytes(self) -> int:
         """What it takes on disk, in whole blocks: a thousand tiny files are not free. Quarantine is not counted."""
-        return 0 if self.lost_to is not None else -(-self.size // _SECTOR_BYTES) * _SECTOR_BYTES
+        if self.lost_to is not None:
+            return 0
+        return self.allocated or -(-self.size // _SECTOR_BYTES) * _SECTOR_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +115,51 @@ def create(files: Files, place: Place, epoch: int, state: State, now_ns: int) ->
     """A new segment with its header and snapshot, durable under its name. Raises OSError, leaving nothing behind."""
     first = state.end.seq + 1
     path = place.path(epoch, first)
-    head = _head(place, epoch, first, state, now_ns)
+    head = _head(place, (epoch, first), pack_state(state), now_ns)
+    return Segment(path, epoch, first, len(head), diluted_s=0), _placed(files, place, path, head)
+
+
+def rewrite(files: Files, place: Place, old: Segment, head: "Head", records: bytes) -> Segment:
+    """The segment again with other records, in the place of the old one, which lasts until this is durable.
+
+    Raises OSError, leaving the old one as it was.
+    """
+    data = _head(place, old.key, head.snapshot, head.created_ns, head.diluted_s) + records
+    _placed(files, place, old.path, data, replaces=True).close()
+    return Segment(old.path, *old.key, len(data), diluted_s=head.diluted_s)
+
+
+def _placed(files: Files, place: Place, path: str, data: bytes, replaces: bool = False) -> File:
     file = files.create(f"{path}.new")
     try:
-        file.pwrite(head, 0)
+        file.pwrite(data, 0)
         file.fdatasync()
         files.rename(f"{path}.new", path)
         files.fsync_dir(place.folder)
     except OSError:
         file.close()
-        for name in (f"{path}.new", path):
+        for name in (f"{path}.new", *([] if replaces else [path])):
             with suppress(OSError):
                 files.unlink(name)
         raise
-    return Segment(path, epoch, first, len(head)), file
+    return file
 
 
-def _head(place: Place, epoch: int, first: int, state: State, now_ns: int) -> bytes:
-    seed, topic = place.seed(epoch, first), place.topic.encode()
-    snapshot = b"".join(pack(seed, Kind.STATE, pack_state(state), first - 1, now_ns))
-    body = _HEADER.size + len(topic) + _CRC.size + len(snapshot)
-    header = _HEADER.pack(_MAGIC, _VERSION, len(topic), body, epoch, first, now_ns) + topic
-    return header + _CRC.pack(crc32(header)) + snapshot
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands before the records: when the segment was begun, the payload of its snapshot, how diluted it is."""
+
+    created_ns: int
+    snapshot: bytes
+    diluted_s: int
+
+
+def _head(place: Place, key: tuple[int, int], snapshot: bytes, created_ns: int, diluted_s: int = 0) -> bytes:
+    (epoch, first), topic = key, place.topic.encode()
+    record = b"".join(pack(place.seed(epoch, first), Kind.STATE, snapshot, first - 1, created_ns))
+    body = _HEADER.size + len(topic) + _CRC.size + len(record)
+    header = _HEADER.pack(_MAGIC, _VERSION, len(topic), body, epoch, first, created_ns, diluted_s) + topic
+    return header + _CRC.pack(crc32(header)) + record
 
 
 class SegmentReader:
@@ -137,20 +172,33 @@ class SegmentReader:
         self.head_bytes = 0  # where the snapshot begins
         self.body = 0  # where the records after it begin
         self.created_ns = 0
+        self.version = self.diluted_s = 0
 
     def read_header(self) -> None:
         """Raises NotUnderstood with the reason when this is not the header that the file's name promises."""
         topic = self._place.topic.encode()
-        size = _HEADER.size + len(topic)
-        raw = self._pread(size + _CRC.size, 0)
+        raw = self._pread(_HEADER.size + len(topic) + _CRC.size, 0)
+        magic, version, topic_bytes = _LEAD.unpack_from(raw) if len(raw) >= _LEAD.size else (b"", 0, 0)
+        header = _HEADERS.get(version, _HEADER)
+        size = header.size + topic_bytes
         if len(raw) < size + _CRC.size or crc32(raw[:size]) != _CRC.unpack_from(raw, size)[0]:
             raise NotUnderstood("the header is damaged")
-        magic, version, _, body, epoch, first, created_ns = _HEADER.unpack_from(raw)
-        if (magic, version) != (_MAGIC, _VERSION):
+        if magic != _MAGIC or version not in _HEADERS:
             raise NotUnderstood(f"the header is of format {magic!r} version {version}")
-        if (raw[_HEADER.size : size], epoch, first) != (topic, *self._segment.key):
+        _, _, _, body, epoch, first, created_ns, *diluted = header.unpack_from(raw)
+        if (raw[header.size : size], epoch, first) != (topic, *self._segment.key):
             raise NotUnderstood("the header is that of another segment")
-        self.head_bytes, self.body, self.created_ns = size + _CRC.size, body, created_ns
+        self.version, self.head_bytes, self.body, self.created_ns = version, size + _CRC.size, body, created_ns
+        self.diluted_s = self._segment.diluted_s = sum(diluted)
+
+    def snapshot(self) -> bytes | None:
+        """The payload of the snapshot at the head, also behind a damaged header; None when that is damaged too."""
+        at, limit = self.head_bytes, self.body or self._segment.size
+        while at < limit:
+            entries, at, _ = self.read(at, limit)
+            if entries:
+                return entries[0].payload if entries[0].kind == Kind.STATE else None
+        return None
 
     def read(self, offset: int, limit: int) -> tuple[list[Entry], int, bool]:
         """Some records from `offset` on, the offset after them, and whether damage was skipped instead.

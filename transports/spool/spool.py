@@ -1,21 +1,26 @@
 """All topics of one directory: append, fetch, commit, sync, and keeping within the quota."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from transports.errors import NotUnderstood, SpoolFull
-from transports.spool.cursors import Cursors
+from transports.errors import NotUnderstood, QuotaFull, SpoolFull
+from transports.spool.accounts import Account, accounts, credited
+from transports.spool.beginning import BEGINNING, begin_at
+from transports.spool.cursors import FORGOTTEN_NS, Cursors
 from transports.spool.fault import Fault
-from transports.spool.files import Files, OsFiles
-from transports.spool.log import Log, transaction_bytes
+from transports.spool.files import CountedFiles, Files, OsFiles
+from transports.spool.log import Log
 from transports.spool.reader import ReadHandle
 from transports.spool.record import check_sizes
-from transports.spool.recovery import Recovered, recover
-from transports.spool.retention import disk_bytes, drop_oldest, remove_consumed
+from transports.spool.recovery import recover
+from transports.spool.retention import Retention, disk_bytes
+from transports.spool.rewriting import Dilute
 from transports.spool.segment import Place, check_topic
-from transports.spool.settings import Settings
-from transports.spool.state import Cursor, CursorKey, pack_commit
+from transports.spool.settings import Policy, Settings
+from transports.spool.state import NEVER, NOWHERE, CursorKey
 from transports.spool.sync import SyncJob
 from transports.spool.terms import DATA, Commit, Dropped, Fetched, Kind, Position, TopicStat
+from transports.spool.topics import Topics, Transaction
 
 
 class Spool:
@@ -25,12 +30,14 @@ class Spool:
     SpoolFull is gentler: nothing has changed, and `shed` makes room. NotUnderstood: this one request is wrong.
     """
 
-    def __init__(self, settings: Settings, consumers: Mapping[str, Collection[str]], fault: Fault) -> None:
-        self._settings, self._fault = settings, fault
-        self._cursors = Cursors(consumers)
-        self._logs: dict[str, Log] = {}  # in the order of syncing: a topic moves behind the one whose cursor it commits
-        self._handles: dict[CursorKey, ReadHandle] = {}
+    def __init__(
+        self, settings: Settings, topics: Topics, files: CountedFiles, fault: Fault, dilute: Dilute | None
+    ) -> None:
+        self._settings, self._topics, self._files, self._fault = settings, topics, files, fault
+        self._cursors = topics.cursors
+        self._handles: dict[CursorKey, dict[str, ReadHandle]] = {}  # of a consumer, by lane
         self._dropped: list[Dropped] = []
+        self._retention = Retention(settings, topics, dilute)
 
     @classmethod
     def open(
@@ -40,23 +47,22 @@ class Spool:
         consumers: Mapping[str, Collection[str]],
         now_ns: int,
         files: Files | None = None,
+        dilute: Dilute | None = None,
+        starts: Mapping[str, str] | None = None,
     ) -> "Spool":
         """The spool of a directory, as its files tell it, with a new epoch for each topic.
 
         `consumers` names the topics (sources first) and who reads each: nothing is deleted as consumed before all of
-        them have committed it. Raises SettingsError for a topic's name, SpoolError, SpoolFull when the disk has no
-        room for a first segment and nothing can be given up. Nothing else may have the directory open.
+        them have committed it. `dilute` (dilution.py) is for the policy `thin`; `starts` says by consumer where one
+        begins that is new here (beginning.py). Raises SettingsError for a topic's name, SpoolError, SpoolFull when
+        the disk has no room for a first segment and nothing can be given up. Nothing else may have the directory open.
         """
         for topic in consumers:
             check_topic(topic)
-        files = files or OsFiles()
-        spool = cls(settings, consumers, Fault())
-        with spool._fault.guard("open", directory):
-            files.make_dir(f"{directory}/quarantine")
-            found = {topic: recover(files, Place(directory, topic)) for topic in consumers}
-            files.fsync_dir(f"{directory}/quarantine")
-            files.fsync_dir(directory)
-        spool._take_over(directory, files, found, now_ns)
+        counted, fault = CountedFiles(files or OsFiles()), Fault()
+        spool = cls(settings, Topics(Cursors(consumers), settings.segment_bytes, fault), counted, fault, dilute)
+        spool._take_over({topic: Place(settings.directory(directory, topic), topic) for topic in consumers}, now_ns)
+        spool._welcome(starts or {})
         return spool
 
     def append(
@@ -68,52 +74,71 @@ class Spool:
         now_ns: int,
         commit: Commit | None = None,
         kind: Kind = DATA,
+        counts: Sequence[int] = (),
     ) -> int:
         """Records `pseq`, `pseq + 1`, ... of a producer, with a commit in the same transaction: all or nothing.
 
         Records up to the producer's last known pseq are skipped; when all are, so is the commit. Forward jumps of
         pseq are fine. What is appended is in the page cache; it is durable when a sync job made later has returned.
-        Returns the last pseq now held.
+        `counts` are the samples that each record accounts for. Returns the last pseq now held. Raises SpoolFull when
+        the disk is, QuotaFull when the topic's policy takes no more.
         """
-        log = self._log(topic)
-        check_sizes(producer, pseq, payloads, kind)
-        last, _ = log.state.producers.get(producer, (0, 0))
-        fresh = payloads[max(0, last + 1 - pseq) :]
+        log = self._topics.log(topic)
+        check_sizes(producer, pseq, payloads, kind, counts)
+        last = log.state.producers.get(producer, NEVER).pseq
+        known = max(0, last + 1 - pseq)
+        fresh = payloads[known:]
         if payloads and not fresh:
             return last
-        cursor = self._moved(commit) if commit else None
+        cursor = self._topics.moved(commit) if commit else None
         if fresh or cursor:
-            self._write(log, producer, pseq + len(payloads) - len(fresh), fresh, kind, now_ns, commit, cursor)
-        return log.state.producers.get(producer, (0, 0))[0]
+            self._admit(log, kind, sum(map(len, fresh)), now_ns)
+            what = Transaction(producer, pseq + known, fresh, counts[known:] or [0] * len(fresh), kind, now_ns)
+            self._topics.write(log, what, commit, cursor)
+        return log.state.producers.get(producer, NEVER).pseq
 
     def commit(self, commit: Commit) -> None:
         """Move a consumer's cursor forward; back is ignored. At the same position a new state replaces the old."""
-        log, cursor = self._log(commit.topic), self._moved(commit)
+        cursor = self._topics.moved(commit)
         if cursor:
-            self._write(log, "", 0, (), DATA, log.state.time_ns, commit, cursor)
+            self._topics.commit(commit, cursor)
 
-    def fetch(self, topic: str, consumer: str, max_bytes: int, durable: bool = False) -> Fetched:
+    def fetch(
+        self,
+        topic: str,
+        consumer: str,
+        max_bytes: int,
+        durable: bool = False,
+        lane: str = "",
+        after: Position | None = None,
+        until: Position | None = None,
+    ) -> Fetched:
         """The records after those that this consumer fetched last, or after its cursor.
 
         At most `max_bytes` on disk, but at least one record if there is one. With `durable` only what a power cut
         cannot take back: whoever commits what it made of them in another topic needs that for exactly once.
+        A consumer may read in several places, each a `lane`; `after` sets a lane behind a place, and `until` is the
+        last place wanted: the answer's end is there when nothing is left up to it.
         """
-        log, key = self._log(topic), self._cursors.known(topic, consumer)
-        handle = self._handles.get(key)
+        log, lanes = self._topics.log(topic), self._handles.setdefault(self._cursors.known(topic, consumer), {})
+        handle = lanes.get(lane)
+        if handle is not None and after is not None and handle.position != after:
+            handle.close()
+            handle = None
         if handle is None:
-            handle = self._handles[key] = ReadHandle(log, self._cursors.at(topic, consumer).position)
-        return handle.fetch(max_bytes, durable)
+            start = self._cursors.at(topic, consumer).position if after is None else after
+            handle = lanes[lane] = ReadHandle(log, start)
+        return handle.fetch(max_bytes, durable, until)
 
     def rewind(self, topic: str, consumer: str) -> None:
         """The next fetch begins after the committed cursor again: the consumer has restarted."""
         self._fault.check()
-        handle = self._handles.pop(self._cursors.known(topic, consumer), None)
-        if handle:
+        for handle in self._handles.pop(self._cursors.known(topic, consumer), {}).values():
             handle.close()
 
     def producer(self, topic: str, name: str) -> tuple[int, int]:
         """(last pseq, time in ns of its last record); (0, 0) for a name that never appended."""
-        return self._log(topic).state.producers.get(name, (0, 0))
+        return self._topics.log(topic).state.producers.get(name, NEVER)[:2]
 
     def cursor(self, topic: str, consumer: str) -> tuple[Position, bytes]:
         """The last committed position and the state that was committed with it; (0, 0) before the first commit."""
@@ -123,40 +148,30 @@ class Spool:
 
     def end(self, topic: str) -> Position:
         """The position of the last record."""
-        return self._log(topic).state.end
+        return self._topics.log(topic).state.end
 
     def durable(self, topic: str) -> Position:
         """The position of the last record that would survive a power cut."""
-        return self._log(topic).durable
+        return self._topics.log(topic).durable
 
     def waiting(self, topic: str, consumer: str) -> int:
         """About how many records a consumer has not committed yet; 0 only when there are none."""
-        log, (position, _) = self._log(topic), self.cursor(topic, consumer)
-        if position >= log.state.end:
-            return 0
-        return max(1, log.state.end.seq - max(position.seq, log.segments[0].first - 1))
+        return self._waiting(self._topics.log(topic), self.cursor(topic, consumer)[0])
 
     def dirty(self) -> SyncJob:
         """What would not survive a power cut now, as a job to run here or elsewhere; false when there is nothing.
 
         Jobs are run one after the other, and each is handed to `synced` when it has returned.
         """
-        self._fault.check()
-        written = (log.written() for log in self._logs.values())
-        return SyncJob(tuple(each for each in written if each), self._cursors.positions(), self._fault)
+        return self._topics.dirty()
 
     def synced(self, job: SyncJob) -> None:
         """A job has returned: what was written when it was made is durable."""
-        self._fault.check()
-        for written in job.written:
-            self._logs[written.topic].synced(written)
-        self._cursors.durable_to(job.cursors)
+        self._topics.synced(job)
 
     def sync(self) -> None:
         """Make everything durable before returning."""
-        job = self.dirty()
-        job.run()
-        self.synced(job)
+        self._topics.sync()
 
     def enforce(self, now_ns: int) -> list[Dropped]:
         """Delete what all consumers have durably committed, and the oldest of a topic that is over its quota.
@@ -165,27 +180,59 @@ class Spool:
         """
         self._fault.check()
         dropped, self._dropped = self._dropped, []
-        for topic, log in self._logs.items():
-            slowest = self._cursors.slowest(topic)
-            remove_consumed(log, slowest)
-            excess = disk_bytes(log) - self._settings.quota_bytes(topic)
-            dropped += drop_oldest(log, slowest, excess, "quota")
-        return dropped
+        return [*dropped, *self._retention.enforce(now_ns)]
 
     def shed(self, topic: str) -> list[Dropped]:
         """Make room on a full disk: what is consumed, or else the oldest segment. SpoolFull when there is none."""
-        log, slowest = self._log(topic), self._cursors.slowest(topic)
+        log = self._topics.log(topic)
         before = len(log.segments)
-        remove_consumed(log, slowest)
-        dropped = drop_oldest(log, slowest, 1, "full") if len(log.segments) == before else []
+        self._retention.remove_consumed(topic, log.state.time_ns)
+        going = log.segments[:1] if len(log.segments) == before > 1 else []
+        dropped = list(self._retention.drop(log, going, "full", salvage=False))
         if len(log.segments) == before:
             raise SpoolFull(f"{log.place.folder}: the disk is full, and there is nothing left to give up")
         return dropped
 
+    def ledger(self) -> list[Account]:
+        """Every producer's account with every consumer of its topic; one that nobody reads has the consumer ""."""
+        self._fault.check()
+        found: list[Account] = []
+        for topic, log in self._topics.logs.items():
+            cursors = {name: cursor for (_, name), cursor in self._cursors.of(topic)}
+            for consumer, cursor in (cursors or {"": NOWHERE}).items():
+                found += accounts(log, consumer, cursor)
+        return found
+
+    def purge(self, topic: str, consumer: str = "", now_ns: int = 0) -> list[Dropped]:
+        """Give up what waits: all of a topic, or only what one consumer, known or not, has not had."""
+        log = self._topics.log(topic)
+        if consumer and (topic, consumer) not in dict(self._cursors.of(topic)):
+            names = ", ".join(name for (_, name), _ in self._cursors.of(topic)) or "none"
+            raise NotUnderstood(f"{topic!r} has no consumer {consumer!r}; known are {names}")
+        self._topics.roll(log, now_ns or log.state.time_ns)
+        if consumer:
+            return self._passed_over(log, consumer)
+        return list(self._retention.drop(log, log.segments[:-1], "purged", salvage=False))
+
+    def forget(self, topic: str, consumer: str) -> None:
+        """Nothing waits for this consumer any more; if it comes back, it is a new one. NotUnderstood: it is in use."""
+        key = topic, consumer
+        if self._cursors.is_known(key):
+            raise NotUnderstood(f"{consumer!r} is in the configuration: take it out there before it can be forgotten")
+        cursor = dict(self._cursors.of(topic)).get(key)
+        if cursor is not None:
+            self._topics.keep(key, replace(cursor, time_ns=FORGOTTEN_NS))
+            self.sync()
+
+    @property
+    def written_bytes(self) -> int:
+        """What was written to the disk since opening, heads and rewritten segments included: flash wears by it."""
+        return self._files.written_bytes
+
     def stat(self) -> dict[str, TopicStat]:
         """Every topic in numbers."""
         self._fault.check()
-        return {topic: self._stat(topic, log) for topic, log in self._logs.items()}
+        return {topic: self._stat(topic, log) for topic, log in self._topics.logs.items()}
 
     def close(self) -> None:
         """Make everything durable, unless the disk has failed, and give the descriptors back."""
@@ -193,19 +240,38 @@ class Spool:
             if not self._fault.reason:
                 self.sync()
         finally:
-            for handle in self._handles.values():
-                handle.close()
-            for log in self._logs.values():
+            for lanes in self._handles.values():
+                for handle in lanes.values():
+                    handle.close()
+            for log in self._topics.logs.values():
                 log.close()
             self._handles.clear()
             self._fault.reason = self._fault.reason or "it was closed"
 
-    def _take_over(self, directory: str, files: Files, found: Mapping[str, Recovered], now_ns: int) -> None:
+    def _take_over(self, places: Mapping[str, Place], now_ns: int) -> None:
+        directories = sorted({place.directory for place in places.values()})
+        with self._fault.guard("open", ", ".join(directories)):
+            for each in directories:
+                self._files.make_dir(f"{each}/quarantine")
+            found = {topic: recover(self._files, place) for topic, place in places.items()}
+            for each in directories:
+                self._files.fsync_dir(f"{each}/quarantine")
+                self._files.fsync_dir(each)
         for topic, recovered in found.items():
-            self._logs[topic] = Log(files, Place(directory, topic), self._fault, recovered)
+            self._topics.logs[topic] = Log(self._files, places[topic], self._fault, recovered)
             self._cursors.found(recovered.state.cursors)
-        for topic, log in self._logs.items():
+        for topic, log in self._topics.logs.items():
             self._begin(log, self._cursors.furthest(topic), now_ns)
+
+    def _welcome(self, starts: Mapping[str, str]) -> None:
+        """Give those a cursor who have none yet, so that their accounts have a beginning."""
+        for topic, names in self._cursors.consumers.items():
+            known = dict(self._cursors.of(topic))
+            for name in names:
+                if (topic, name) not in known:
+                    self._topics.keep(
+                        (topic, name), begin_at(self._topics.logs[topic], starts.get(name, BEGINNING), known)
+                    )
 
     def _begin(self, log: Log, furthest: Position, now_ns: int) -> None:
         if not log.segments:  # the topic's files were taken away, but cursors elsewhere remember how far it was
@@ -215,49 +281,42 @@ class Spool:
                 log.begin(max(log.epoch, furthest.epoch) + 1, now_ns)
                 return
             except SpoolFull:  # which must not keep the gateway from starting
-                victims = [each for each in self._logs.values() if len(each.segments) > 1]
+                victims = [each for each in self._topics.logs.values() if len(each.segments) > 1]
                 if not victims:
                     raise
                 self._dropped += self.shed(max(victims, key=disk_bytes).place.topic)
 
-    def _write(
-        self,
-        log: Log,
-        producer: str,
-        pseq: int,
-        payloads: Sequence[bytes],
-        kind: Kind,
-        now_ns: int,
-        commit: Commit | None,
-        cursor: Cursor | None,
-    ) -> None:
-        packed = pack_commit(commit, cursor.revision) if commit and cursor else None
-        if log.active.is_full(transaction_bytes(producer, payloads, packed), self._settings.segment_bytes):
-            job = self.dirty()  # of all topics: what is closed is durable, and never before what it commits
-            job.run()
-            log.roll(now_ns)
-            self.synced(job)
-        log.append(producer, pseq, payloads, kind, now_ns, packed)
-        if commit and cursor:
-            key = commit.topic, commit.consumer
-            self._cursors.moved(key, cursor)
-            log.state.committed(key, cursor)
-            if commit.topic != log.place.topic:
-                self._logs[log.place.topic] = self._logs.pop(log.place.topic)
+    def _admit(self, log: Log, kind: Kind, more_bytes: int, now_ns: int) -> None:
+        """Raises QuotaFull when the topic takes no more; what is for the reserve may use that."""
+        quota = self._settings.quota(log.place.topic)
+        if quota.policy not in (Policy.DROP_NEWEST, Policy.BLOCK):
+            return
+        limit = quota.data_bytes(self._settings.reserve_bytes) if kind == DATA else quota.max_bytes
+        if disk_bytes(log) + more_bytes > limit:
+            self._retention.settle_accounts()
+            self._retention.remove_consumed(log.place.topic, now_ns)
+        if (used := disk_bytes(log)) + more_bytes > limit:
+            raise QuotaFull(
+                f"{log.place.topic}: {used} of {limit} bytes are used, and the policy is {quota.policy.value}"
+            )
 
-    def _moved(self, commit: Commit) -> Cursor | None:
-        """The cursor after a commit; None when the commit says nothing new. Raises NotUnderstood."""
-        log = self._log(commit.topic)
-        if commit.position > max(log.state.end, Position(log.epoch, 0)):
-            raise NotUnderstood(f"{commit.consumer} commits {commit.position}, but {commit.topic} ends before it")
-        return self._cursors.after(commit)
+    def _passed_over(self, log: Log, consumer: str) -> list[Dropped]:
+        key = log.place.topic, consumer
+        before = credited(log, dict(self._cursors.of(log.place.topic))[key], leaving=log.active.segment.key)
+        position, count = before.position, self._waiting(log, before.position)
+        self._topics.keep(key, replace(before, position=log.state.end, state=b""))
+        self.sync()
+        for handle in self._handles.pop(key, {}).values():
+            handle.close()
+        if not count:
+            return []
+        first = Position(position.epoch, position.seq + 1)
+        return [Dropped(log.place.topic, first, log.state.end, count, 0, log.state.time_ns, "purged")]
 
-    def _log(self, topic: str) -> Log:
-        self._fault.check()
-        log = self._logs.get(topic)
-        if log is None:
-            raise NotUnderstood(f"there is no topic {topic!r}; known are {', '.join(self._logs)}")
-        return log
+    def _waiting(self, log: Log, position: Position) -> int:
+        if position >= log.state.end:
+            return 0
+        return max(1, log.state.end.seq - max(position.seq, log.segments[0].first - 1))
 
     def _stat(self, topic: str, log: Log) -> TopicStat:
         return TopicStat(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from transports.spool.fault import Fault
 from transports.spool.files import File
 from transports.spool.segment import Segment
-from transports.spool.state import CursorKey
+from transports.spool.state import Cursor, CursorKey
 from transports.spool.terms import Position
 
 
@@ -29,7 +29,7 @@ class SyncJob:
     """
 
     written: tuple[Written, ...]
-    cursors: Mapping[CursorKey, Position]
+    cursors: Mapping[CursorKey, Cursor]
     fault: Fault
 
     def __bool__(self) -> bool:

@@ -1,22 +1,26 @@
 """The words of the spool: positions, records, commits, and what is said of records that are missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
 
 class Kind(IntEnum):
-    """What a record on disk is; the numbers are part of the format. Only DATA and GAP have a seq of their own."""
+    """What a record on disk is; the numbers are part of the format. NUMBERED ones have a seq of their own."""
 
     DATA = 0
     GAP = 1
     COMMIT = 2
     STATE = 3
     MARK = 4
+    ALARM = 5
+    SPAN = 6
 
 
-DATA, GAP = Kind.DATA, Kind.GAP
+DATA, GAP, ALARM = Kind.DATA, Kind.GAP, Kind.ALARM
+NUMBERED = frozenset({DATA, GAP, ALARM})
+COUNTED = frozenset({DATA, ALARM})  # what a consumer gets of these is delivered; a GAP says what is missing
 
 
 class Position(NamedTuple):
@@ -30,7 +34,10 @@ START = Position(0, 0)
 
 
 class Record(NamedTuple):
-    """One record as a consumer gets it. `time_ns` is when it was appended, UTC; `kind` is DATA or GAP."""
+    """One record as a consumer gets it. `time_ns` is when it was appended, UTC; `kind` is DATA, GAP or ALARM.
+
+    `samples` is how many it accounts for.
+    """
 
     position: Position
     time_ns: int
@@ -38,16 +45,21 @@ class Record(NamedTuple):
     pseq: int
     kind: Kind
     payload: bytes
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """`consumer` is done with every record of `topic` up to and including `position`, and is now in `state`."""
+    """`consumer` is done with every record of `topic` up to and including `position`, and is now in `state`.
+
+    `refused` are the samples, by producer, that it could not deliver of what it commits now.
+    """
 
     topic: str
     consumer: str
     position: Position
     state: bytes = b""
+    refused: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,10 @@ class Hole(Missing):
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Missing):
-    """Given up on purpose before every consumer had it: `quota`, or a `quarantined` segment that went with it."""
+    """Given up on purpose before every consumer had it: `quota`, `age`, `full`, `purged`, or a `quarantined` segment
+    that went with it. `samples` are those of the whole segment, 0 where unknown."""
+
+    samples: int = 0
 
 
 class Fetched(NamedTuple):

@@ -30,7 +30,7 @@ def test_every_default_in_the_starter_is_what_holds_without_it(tmp_path: Path) -
     text = starter("shop", tmp_path / "out.ndjson")
     active = re.sub(r"^#(?=[a-z_]+ = (?!\.\.\.))", "", text, flags=re.MULTILINE)
     limits = r"(memory|descriptors|cpu)_(soft|hard)"  # these show examples, as the directories do
-    active = re.sub(rf"^(data_dir|run_dir|{limits}) = .*\n", "", active, flags=re.MULTILINE)
+    active = re.sub(rf"^(data_dir|run_dir|raw_dir|{limits}) = .*\n", "", active, flags=re.MULTILINE)
     (tmp_path / "plain.toml").write_text(text)
     (tmp_path / "spelt.toml").write_text(active)
     assert len(tomllib.loads(active)["device"]["sine"]) > 5

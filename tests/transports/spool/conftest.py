@@ -22,9 +22,14 @@ def open_spool(disk: MemoryFiles) -> Open:
     """Opens the spool of the memory disk, as after a crash: whatever was open before is forgotten."""
 
     def opened(
-        now_ns: int = NOW_NS, consumers: Mapping[str, Any] = CONSUMERS, files: Any = None, **words: Any
+        now_ns: int = NOW_NS,
+        consumers: Mapping[str, Any] = CONSUMERS,
+        files: Any = None,
+        starts: Any = None,
+        dilute: Any = None,
+        **words: Any,
     ) -> Spool:
-        return Spool.open("spool", Settings(**words), consumers, now_ns, files=files or disk)
+        return Spool.open("spool", Settings(**words), consumers, now_ns, files or disk, dilute, starts)
 
     return opened
 

@@ -86,6 +86,9 @@ class MemoryFiles:
     def size(self, path: str) -> int:
         return len(self._node(path).data)
 
+    def allocated(self, path: str) -> int:
+        return -(-self.size(path) // 4096) * 4096
+
     def rename(self, old: str, new: str) -> None:
         self.spend()
         node = self._node(old)

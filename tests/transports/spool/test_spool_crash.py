@@ -58,7 +58,7 @@ def test_a_torn_tail_is_truncated_and_counted(disk: MemoryFiles, open_spool: Ope
     path = newest(disk, "raw")
     disk.edit(path, lambda data: data.__delitem__(slice(-3, None)))
     spool = open_spool()
-    assert spool.stat()["raw"].torn_bytes == 45 + 4 + 45 + 6 - 3
+    assert spool.stat()["raw"].torn_bytes == 57 + 4 + 57 + 6 - 3
     assert disk.size(path) == size
     assert everything(spool) == [b"whole"]
     assert open_spool().stat()["raw"].torn_bytes == 0

@@ -276,7 +276,7 @@ def test_a_large_snapshot_does_not_make_every_record_a_segment(open_spool: Open)
 
 def test_settings_read_as_they_are_written() -> None:
     settings = build(Settings, {"segment": "1MiB", "raw_max": "64MiB", "sync": "20ms", "strict": True}, "spool")
-    assert (settings.segment_bytes, settings.quota_bytes("raw"), settings.sync_s) == (1 << 20, 64 << 20, 0.02)
-    assert settings.quota_bytes("out") == 2 << 30
+    assert (settings.segment_bytes, settings.quota("raw").max_bytes, settings.sync_s) == (1 << 20, 64 << 20, 0.02)
+    assert settings.quota("out").max_bytes == 2 << 30
     with pytest.raises(Exception, match=r"spool.raw_max"):
         build(Settings, {"raw_max": "5MiB"}, "spool")

@@ -1,5 +1,7 @@
 """Bytes on disk: what is packed is read back, and nothing else is."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,24 +9,36 @@ from hypothesis import strategies as st
 from transports.errors import NotUnderstood
 from transports.spool.record import Entry, find, pack, parse
 from transports.spool.segment import parse_name
-from transports.spool.state import Cursor, State, pack_commit, pack_state, unpack_commit, unpack_state
-from transports.spool.terms import Commit, Kind, Position
+from transports.spool.state import (
+    NOWHERE,
+    Cursor,
+    Produced,
+    State,
+    pack_commit,
+    pack_state,
+    unpack_commit,
+    unpack_state,
+)
+from transports.spool.terms import START, Commit, Kind, Position
 
 U64 = st.integers(0, 2**64 - 1)
 I64 = st.integers(-(2**63), 2**63 - 1)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-RECORDS = st.tuples(st.sampled_from(Kind), st.binary(max_size=200), U64, I64, st.integers(0, 1), NAMES, U64)
+U32 = st.integers(0, 2**32 - 1)
+RECORDS = st.tuples(
+    st.sampled_from(Kind), st.binary(max_size=200), U64, I64, st.integers(0, 1), NAMES, U64, U32, U32, U32
+)
 POSITIONS = st.builds(Position, U64, U64)
 
 
 def packed(record: tuple, seed: int) -> bytes:
-    kind, payload, seq, time_ns, flags, name, pseq = record
-    return b"".join(pack(seed, kind, payload, seq, time_ns, flags, name.encode(), pseq))
+    kind, payload, seq, time_ns, flags, name, *numbers = record
+    return b"".join(pack(seed, kind, payload, seq, time_ns, flags, name.encode(), *numbers))
 
 
 def entry(record: tuple, seed: int) -> Entry:
-    kind, payload, seq, time_ns, flags, name, pseq = record
-    return Entry(kind, flags, name, pseq, seq, time_ns, payload, len(packed(record, seed)))
+    kind, payload, seq, time_ns, flags, name, pseq, *counts = record
+    return Entry(kind, flags, name, pseq, seq, time_ns, *counts, payload, len(packed(record, seed)))
 
 
 @given(st.lists(RECORDS, max_size=8), st.integers(1, 2**32 - 1))
@@ -47,11 +61,24 @@ def test_reading_finds_back_behind_garbage_that_holds_a_record_of_elsewhere(a: t
     assert find(garbage + packed(b, seed), 0, seed) == len(garbage)
 
 
+SAMPLES = st.integers(-(2**40), 2**63)
+CURSORS = st.builds(
+    Cursor,
+    POSITIONS,
+    U64,
+    st.binary(max_size=30),
+    I64,
+    st.tuples(U64, U64),
+    st.dictionaries(NAMES, SAMPLES, max_size=3),
+    st.dictionaries(NAMES, st.tuples(SAMPLES, SAMPLES), max_size=3),
+)
+
+
 @given(
     st.builds(
         State,
-        st.dictionaries(NAMES, st.tuples(U64, I64), max_size=4),
-        st.dictionaries(st.tuples(NAMES, NAMES), st.builds(Cursor, POSITIONS, U64, st.binary(max_size=30)), max_size=4),
+        st.dictionaries(NAMES, st.builds(Produced, U64, I64, U64, U64), max_size=4),
+        st.dictionaries(st.tuples(NAMES, NAMES), CURSORS, max_size=4),
         POSITIONS,
         I64,
     )
@@ -60,12 +87,17 @@ def test_a_snapshot_is_read_back_as_it_was_packed(state: State) -> None:
     assert unpack_state(pack_state(state)) == state
 
 
-@given(NAMES, NAMES, POSITIONS, st.binary(max_size=50), U64)
-def test_a_commit_is_read_back_as_it_was_packed(
-    topic: str, consumer: str, position: Position, state: bytes, revision: int
+@given(NAMES, NAMES, CURSORS, st.sampled_from(["unknown", "older", "the same"]))
+def test_a_commit_is_read_back_by_a_log_that_knows_what_it_leaves_out(
+    topic: str, consumer: str, cursor: Cursor, known: str
 ) -> None:
-    commit = Commit(topic, consumer, position, state)
-    assert unpack_commit(pack_commit(commit, revision)) == ((topic, consumer), Cursor(position, revision, state))
+    commit, log = Commit(topic, consumer, cursor.position, cursor.state), State()
+    if known != "unknown":
+        got = cursor.got if known == "the same" else {}
+        log.cursors[topic, consumer] = replace(cursor, position=START, revision=0, got=got)
+    before = log.cursors.get((topic, consumer), NOWHERE)
+    log.replay(1, Entry(Kind.COMMIT, 0, "", 0, 0, 0, 0, 1, 0, pack_commit(commit, cursor, before), 0))
+    assert log.cursors[topic, consumer] == (cursor if cursor.order > before.order else before)
 
 
 @given(st.binary(max_size=60))

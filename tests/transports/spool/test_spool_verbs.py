@@ -33,7 +33,7 @@ def test_a_batch_keeps_to_its_size_but_one_record_always_comes(open_spool: Open)
     spool = open_spool()
     spool.append("raw", "press", 1, [bytes(1000), bytes(300), bytes(300), bytes(300), bytes(500_000)], NOW_NS)
     sizes = []
-    while records := spool.fetch("raw", "agg", 700).records:
+    while records := spool.fetch("raw", "agg", 750).records:
         sizes.append([len(record.payload) for record in records])
     assert sizes == [[1000], [300, 300], [300], [500_000]]
 
