@@ -7,10 +7,11 @@ reading is counted exactly once. It reads only what is durable, or a power cut c
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from actors import records
 from actors.actor import Actor, Fate, Place
 from actors.consumer import Consumer, Position, Wanted
 from actors.outbox import Entry, Outbox
@@ -36,9 +37,11 @@ COMMIT_S = 1.0  # how often the position is kept when there is no output to keep
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an aggregator process is told: the table of its configuration."""
+    """What an aggregator process is told: the table of its configuration, and how its output is kept."""
 
     settings: Mapping[str, Any]
+    max_record_bytes: int = 8 * 1024 * 1024
+    compress: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Tally:
     records: int = 0
     samples: int = 0
     outputs: int = 0
+    too_large: int = 0  # outputs; each is a gap
     damaged: int = 0
 
 
@@ -56,6 +60,7 @@ class Aggregator(Actor):
 
     def __init__(self, place: Place, fate: Fate, work: Work) -> None:
         super().__init__(place, fate)
+        self._work = work
         self._settings = build(Settings, work.settings, f"aggregate.{place.name}")
         self._aggregation = Aggregation(place.name, self._settings)
         self._tally = Tally()
@@ -76,25 +81,28 @@ class Aggregator(Actor):
         self._consumer.open()
 
     def state(self) -> Mapping[str, Any]:
-        return {**asdict(self._tally), "late": self._aggregation.late, "waiting": self._producer.waiting}
+        account = self._producer.accounts()[OUT]
+        return {
+            **asdict(self._tally),
+            "late": self._aggregation.late,
+            "waiting": self._producer.waiting,
+            "waiting_samples": account.waiting,
+            "dropped_samples": account.dropped,
+            "ledger": {OUT: asdict(account)},
+        }
 
     def on_message(self, sender: str, message: Message) -> Any:
         if self._consumer.hear(message):
             return None
         if not self._producer.hear(message):
             return NotImplemented
-        if self._leaving and not self._producer.waiting:
-            self.stop()
         self._fetch()
         return None
 
     def leave(self) -> None:
         """Fold no more; go when the last output is durable, or when it takes too long: it can be made again."""
         self._leaving = True
-        if self._producer.waiting:
-            self.mailbox.at(self.place.clock.now() + LEAVE_WITHIN_S, self.stop)
-        else:
-            self.stop()
+        self._producer.finish(self.stop, self.place.clock.now() + LEAVE_WITHIN_S)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -149,9 +157,26 @@ class Aggregator(Actor):
         commit = (RAW, self.place.name, *seen, self._aggregation.dump())
         self._tally.outputs += len(outputs)
         self._kept = seen
-        self._producer.add(
-            OUT, Entry(tuple(codec.pack(replace(item, aggregate=self.place.name)) for item in outputs), commit=commit)
-        )
+        told = [each for item in outputs for each in self._told(replace(item, aggregate=self.place.name))]
+        only_gaps = bool(told) and all(isinstance(item, Gap) for item, _ in told)
+        payloads, counts = tuple(payload for _, payload in told), tuple(_count(item) for item, _ in told)
+        self._producer.add(OUT, Entry(payloads, commit=commit, is_gap=only_gaps, counts=counts))
+
+    def _told(self, item: Batch | Gap) -> Iterator[tuple[Batch | Gap, bytes]]:
+        """An output with its payload; what is too large for a record is a gap."""
+        if isinstance(item, Gap):
+            yield item, codec.pack(item)
+            return
+        for piece, payload in records.pieces(item, self._packed, self._work.max_record_bytes):
+            if payload is None:
+                self._tally.too_large += 1
+                gap = _instead_of(piece)
+                yield gap, codec.pack(gap)
+            else:
+                yield piece, payload
+
+    def _packed(self, batch: Batch) -> bytes:
+        return codec.pack(batch, codec.LEVEL if self._work.compress else 0)
 
     def _await_silence(self) -> None:
         """Have windows closed whose device has fallen silent."""
@@ -173,3 +198,16 @@ class Aggregator(Actor):
         if self._consumer.fetching and not self._leaving:
             self._keep(self._aggregation.expire(self.place.clock.utc_ns()))
         self._await_silence()
+
+
+def _count(item: Batch | Gap) -> int:
+    """What an output counts in the ledger: a gap nothing, it tells of samples of another account (the device's)."""
+    return item.samples if isinstance(item, Batch) else 0
+
+
+def _instead_of(batch: Batch) -> Gap:
+    first_seq, last_seq, since_ns, until_ns = records.covered(batch, batch)
+    scans = len(batch.times_ns)
+    log.error("a window of %s is larger than what is kept in a record", batch.source)
+    gap = Gap(batch.source, records.TOO_LARGE, since_ns, until_ns, first_seq, last_seq, scans, samples=batch.samples)
+    return replace(gap, aggregate=batch.aggregate)

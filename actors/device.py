@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.outbox import Entry, Outbox
+from actors.keeping import Keeping
+from actors.outbox import Outbox
 from actors.polling import Polling
 from actors.producer import Producer
 from actors.routes import Routes
@@ -50,6 +51,8 @@ class Work:
     raw: Sequence[str] = ()  # patterns of the tags that aggregates take
     keep: Sequence[str] = ()  # patterns of those that also pass straight
     outbox_bytes: int = 16 * 1024 * 1024
+    max_record_bytes: int = 8 * 1024 * 1024  # larger batches are cut; a scan that does not fit is told, but not kept
+    compress: bool = False  # what is kept; the live feed is not
 
 
 @dataclass(slots=True)
@@ -75,12 +78,10 @@ class Device(Actor):
         self._work = work
         self._link: Link | None = None
         self._tally = Tally()
-        self._pending: list[Batch] = []  # read, and collected until it is kept
         self._attempts = self._timeouts_in_a_row = 0
         self._seq = 1
         self._leaving = False
         self._last_tags: tuple[Tag, ...] | None = None
-        self._flush_timer: Timer | None = None
         self._poll_timer: Timer | None = None
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -90,40 +91,48 @@ class Device(Actor):
         self._module = catalog.load(catalog.LINKS, work.driver, f"device.{place.name}.driver")
         self._settings = build(self._module.Settings, work.settings, f"device.{place.name}")
         self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
-        self._routes = Routes(place.name, work.raw, work.keep)
+        routes = Routes(place.name, work.raw, work.keep)
         self._feed = Publisher(place.context, place.run_dir, place.name, place.session)
-        boxes = {t: Outbox(place.name, codec.pack, work.outbox_bytes) for t in self._routes.topics}
+        boxes = {t: Outbox(place.name, codec.pack, work.outbox_bytes) for t in routes.topics}
         self._producer = Producer(self.mailbox, place.name, place.session, boxes, self._met_spool)
+        self._keeping = Keeping(
+            self.mailbox,
+            place.clock,
+            self._producer,
+            routes,
+            work.batch_wait_s,
+            work.batch_samples,
+            work.max_record_bytes,
+            codec.LEVEL if work.compress else 0,
+        )
         self._awaited = set(boxes)
         self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._connect)
 
     def on_message(self, sender: str, message: Message) -> Any:
-        if not self._producer.hear(message):
-            return NotImplemented
-        if self._leaving and not self._producer.waiting:
-            self.stop()
-        return None
+        return None if self._producer.hear(message) else NotImplemented
 
     def leave(self) -> None:
         """Read no more, and go when everything that was read is durable, or when it takes too long."""
         self._leaving = True
         self._close_link()
-        self._flush()
-        if self._producer.waiting:
-            self.mailbox.at(self.place.clock.now() + LEAVE_WITHIN_S, self.stop)
-        else:
-            self.stop()
+        self._keeping.flush()
+        self._producer.finish(self.stop, self.place.clock.now() + LEAVE_WITHIN_S)
 
     def end(self) -> None:
         self._feed.close()
 
     def state(self) -> Mapping[str, Any]:
+        ledger = self._keeping.ledger()
         return {
             **asdict(self._tally),
             "driver": self._work.driver,
             "waiting": self._producer.waiting,
             "waiting_bytes": self._producer.waiting_bytes,
             "dropped": self._producer.dropped,
+            "waiting_samples": sum(account["waiting"] for account in ledger.values()),
+            "too_large": self._keeping.too_large,
+            "dropped_samples": sum(account["dropped"] for account in ledger.values()),
+            "ledger": ledger,
         }
 
     # --- the spool ---------------------------------------------------------------------------------------------------
@@ -188,7 +197,7 @@ class Device(Actor):
         if self._last_tags is not None:
             self._take([all_bad(self.place.name, 0, self._last_tags, now_ns, quality)])
         elif not self._attempts:
-            self._keep_gap(Gap(self.place.name, f"not connected: {why}", now_ns, now_ns))
+            self._keeping.tell(Gap(self.place.name, f"not connected: {why}", now_ns, now_ns))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -241,7 +250,7 @@ class Device(Actor):
     # --- telling and keeping -----------------------------------------------------------------------------------------
 
     def _take(self, batches: Sequence[Batch]) -> None:
-        work, tally = self._work, self._tally
+        tally, taken = self._tally, []
         for batch in batches:
             batch = replace(batch, source=self.place.name, seq=self._seq)
             self._seq += len(batch.times_ns)
@@ -249,24 +258,5 @@ class Device(Actor):
             tally.samples += batch.samples
             tally.last_read_ns = batch.times_ns[-1]
             self._feed.publish(codec.pack(batch))
-            self._pending.append(batch)
-        if not work.batch_wait_s or sum(batch.samples for batch in self._pending) >= work.batch_samples:
-            self._flush()
-        elif self._flush_timer is None and self._pending:
-            self._flush_timer = self.mailbox.at(self.place.clock.now() + work.batch_wait_s, self._flush)
-
-    def _flush(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        batches, self._pending = self._pending, []
-        for topic, items in self._routes.routed(batches).items():
-            payloads = tuple(codec.pack(batch) for batch in items)
-            first, last = items[0], items[-1]
-            last_seq = last.seq + len(last.times_ns) - 1
-            covers = (first.seq, last_seq, first.times_ns[0], last.times_ns[-1])
-            self._producer.add(topic, Entry(payloads, covers))
-
-    def _keep_gap(self, gap: Gap) -> None:
-        for topic in self._producer.outboxes:
-            self._producer.add(topic, Entry((codec.pack(gap),)))
+            taken.append(batch)
+        self._keeping.take(taken)

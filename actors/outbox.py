@@ -8,24 +8,30 @@ Numbers are given when they can be: before the first handshake nobody knows the 
 the ring is full the oldest entry goes, and a gap with its range and count takes its place and its number, so that the
 hole is announced where it is. What was sent may have been kept: it is not given up before a handshake has told, or a
 gap could name readings that arrive. An entry is one transaction: payloads kept together, with an optional commit.
+
+The account, in samples, always adds up: taken = acknowledged + waiting + missing, where a gap that is acknowledged
+counts as the samples that it stands for, as it does in the spool's ledger.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from actors.account import Account
 from transports.samples import Gap
 
 CommitOf = tuple[str, str, int, int, bytes]
 Covers = tuple[int, int, int, int]
 NOTHING: Covers = (0, 0, 0, 0)  # sequence numbers begin with 1
+FULL = "buffer full"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One transaction. `first_pseq` numbers its first payload (0: not numbered yet). `covers` is what a gap must say
     if it is dropped: (first source seq, last source seq, oldest and newest time in UTC ns). What covers nothing (a gap
-    that tells of something else, a commit) is never dropped. `count` scans are in it, if not all of that range."""
+    that tells of something else, a commit) is never dropped. `count` scans are in it, if not all of that range.
+    `counts` are the samples that each payload accounts for; `reason` is why those of an overflow gap are missing."""
 
     payloads: tuple[bytes, ...]
     covers: Covers = NOTHING
@@ -33,6 +39,8 @@ class Entry:
     first_pseq: int = 0
     is_gap: bool = False
     count: int = 0
+    counts: tuple[int, ...] = ()
+    reason: str = ""
 
     @property
     def last_pseq(self) -> int:
@@ -56,6 +64,11 @@ class Entry:
         """How many scans a gap must count if this is dropped."""
         return self.count or self.covers[1] - self.covers[0] + 1
 
+    @property
+    def samples(self) -> int:
+        """What it counts in the ledger."""
+        return sum(self.counts)
+
 
 class Outbox:
     """The ring of one producer in one topic. `packed` makes the payload of a gap."""
@@ -72,7 +85,8 @@ class Outbox:
         self._bytes = 0
         self._next_pseq = 0  # 0 until a handshake has told it
         self.is_open = False  # whether a session with the spooler stands
-        self.dropped = 0
+        self.dropped = 0  # scans
+        self.account = Account()
 
     @property
     def waiting(self) -> int:
@@ -85,19 +99,23 @@ class Outbox:
 
     def add(self, entry: Entry) -> None:
         """Take one more transaction, at the cost of the oldest when the ring is full."""
-        if self._next_pseq:
-            entry = self._numbered(entry)
-        self._entries.append(entry)
-        self._bytes += entry.size_bytes
+        self.account.taken += entry.samples
+        self._insert(len(self._entries), self._numbered(entry))
         while self._bytes > self._max_bytes and self._drop_oldest():
             pass
+
+    def give_up(self, entry: Entry, reason: str) -> None:
+        """Take none of it, which is not to be kept at all: a gap at the end says what is missing and why."""
+        self.account.taken += entry.samples
+        self._insert_gap(len(self._entries), self._numbered(self._gap_for(entry, reason)))
+        self._count_dropped(entry)
 
     def announce(self, gap: Gap) -> None:
         """Put a gap in front of everything: it tells of a time before the oldest entry. Only before a handshake."""
         assert not self._next_pseq
-        entry = Entry((self._packed(gap),), is_gap=True)
-        self._entries.appendleft(entry)
-        self._bytes += entry.size_bytes
+        entry = Entry((self._packed(gap),), is_gap=True, counts=(gap.samples or 0,))
+        self.account.taken += entry.samples
+        self._insert(0, entry)
 
     def opened(self, last_pseq: int) -> None:
         """A session stands and the spool has everything up to `last_pseq`: drop that, number and send the rest."""
@@ -139,16 +157,20 @@ class Outbox:
             self._pop()
 
     def _numbered(self, entry: Entry) -> Entry:
+        """With the next number, where that is known already."""
+        if not self._next_pseq:
+            return entry
         first, self._next_pseq = self._next_pseq, self._next_pseq + len(entry.payloads)
         return replace(entry, first_pseq=first)
 
-    def _pop(self) -> Entry:
-        entry = self._entries.popleft()
-        self._bytes -= entry.size_bytes
+    def _pop(self) -> None:
+        """The spool has the first one."""
+        size_bytes = self._entries[0].size_bytes
+        self.account.acknowledged += self._entries[0].samples
+        self._remove(0)
         if self._sent:
             self._sent -= 1
-            self._sent_bytes -= entry.size_bytes
-        return entry
+            self._sent_bytes -= size_bytes
 
     def _drop_oldest(self) -> bool:
         """Put a gap in the place of the oldest entry that may go, or let the gap before it grow over it.
@@ -158,33 +180,56 @@ class Outbox:
         at = self._oldest_droppable()
         if at is None:
             return False
-        lost = self._entries[at]
-        gap = self._gap_over(lost)
-        self._remove(at)
-        if at > max(self._sent, self._in_doubt) and self._entries[at - 1].is_overflow:
-            gap = self._gap_over(lost, self._entries[at - 1])
-            at -= 1
-            self._remove(at)
-        self._entries.insert(at, gap)
-        self._bytes += gap.size_bytes
-        self.dropped += lost.scans
+        lost = self._remove(at)
+        self._insert_gap(at, self._gap_for(lost, FULL))
+        self._count_dropped(lost)
         return True
 
+    def _count_dropped(self, lost: Entry) -> None:
+        self.dropped += lost.scans
+        self.account.dropped += lost.samples
+
     def _oldest_droppable(self) -> int | None:
-        first, newest = max(self._sent, self._in_doubt), len(self._entries) - 1
-        return next((at for at in range(first, newest) if self._entries[at].may_go), None)
+        newest = len(self._entries) - 1
+        return next((at for at in range(self._fixed, newest) if self._entries[at].may_go), None)
 
-    def _gap_over(self, lost: Entry, before: Entry | None = None) -> Entry:
-        covers, count = lost.covers, lost.scans
-        if before is not None:
-            covers, count = _joined(before.covers, covers), before.count + count
+    @property
+    def _fixed(self) -> int:
+        """How many of the first are not to be changed: they were sent, and the spool may have them as they are."""
+        return max(self._sent, self._in_doubt)
+
+    def _insert_gap(self, at: int, gap: Entry) -> None:
+        """Together with the gaps right before it: what never grows together would never stop growing in number."""
+        while at > self._fixed and self._entries[at - 1].is_overflow:
+            at -= 1
+            gap = self._joined(self._remove(at), gap)
+        self._insert(at, gap)
+
+    def _gap_for(self, lost: Entry, reason: str) -> Entry:
+        pseq = lost.last_pseq if lost.first_pseq else 0
+        return self._gap(lost.covers, lost.scans, lost.samples, reason, pseq)
+
+    def _joined(self, one: Entry, other: Entry) -> Entry:
+        reasons = dict.fromkeys([*one.reason.split("; "), *other.reason.split("; ")])
+        covers, samples = _joined(one.covers, other.covers), one.samples + other.samples
+        return self._gap(covers, one.count + other.count, samples, "; ".join(reasons), other.first_pseq)
+
+    def _gap(self, covers: Covers, count: int, samples: int, reason: str, pseq: int) -> Entry:
         first_seq, last_seq, since_ns, until_ns = covers
-        payload = self._packed(Gap(self._source, "buffer full", since_ns, until_ns, first_seq, last_seq, count))
-        return Entry((payload,), covers, None, lost.last_pseq if lost.first_pseq else 0, is_gap=True, count=count)
+        gap = Gap(self._source, reason, since_ns, until_ns, first_seq, last_seq, count, samples=samples or None)
+        return Entry((self._packed(gap),), covers, None, pseq, True, count, (samples,), reason)
 
-    def _remove(self, at: int) -> None:
-        self._bytes -= self._entries[at].size_bytes
+    def _insert(self, at: int, entry: Entry) -> None:
+        self._bytes += entry.size_bytes
+        self.account.entered(entry.samples, entry.is_gap)
+        self._entries.insert(at, entry)
+
+    def _remove(self, at: int) -> Entry:
+        entry = self._entries[at]
+        self._bytes -= entry.size_bytes
+        self.account.left(entry.samples, entry.is_gap)
         del self._entries[at]
+        return entry
 
 
 def _joined(one: Covers, other: Covers) -> Covers:

@@ -6,8 +6,9 @@ producer never waits: when the spooler is away, everything rests in the outbox.
 
 from collections.abc import Callable
 
+from actors.account import Account
 from actors.outbox import Entry, Outbox
-from transports.mailbox import Mailbox, PeerDown, PeerUp
+from transports.mailbox import Mailbox, PeerDown, PeerUp, Timer
 from transports.messages import Append, Appended, Message, NoSession
 from transports.names import SPOOLER
 
@@ -27,6 +28,8 @@ class Producer:
         self._mailbox, self._name, self._session = mailbox, name, session
         self.outboxes, self._on_first_session = outboxes, on_first_session
         self._met: set[str] = set()
+        self._on_finished: Callable[[], None] | None = None
+        self._overdue: Timer | None = None
         mailbox.watch(SPOOLER)
 
     @property
@@ -43,13 +46,44 @@ class Producer:
         """Scans given up because the ring was full; each is in a gap."""
         return sum(outbox.dropped for outbox in self.outboxes.values())
 
+    def accounts(self) -> dict[str, Account]:
+        """What became of every sample, by topic."""
+        return {topic: outbox.account for topic, outbox in self.outboxes.items()}
+
     def add(self, topic: str, entry: Entry) -> None:
         """Keep one transaction and send what can be sent."""
         self.outboxes[topic].add(entry)
         self._flush(topic)
 
+    def give_up(self, topic: str, entry: Entry, reason: str) -> None:
+        """What cannot be kept at all: a gap in its place says so."""
+        self.outboxes[topic].give_up(entry, reason)
+        self._flush(topic)
+
+    def finish(self, on_finished: Callable[[], None], latest: float) -> None:
+        """Nothing more comes: call back once, when everything is durable, or at `latest` (monotonic s) as it is."""
+        self._on_finished = on_finished
+        self._overdue = self._mailbox.at(latest, self._finished)
+        self._look_finished()
+
     def hear(self, message: Message) -> bool:
         """Whether the message was for this producer, and then handled."""
+        mine = self._heard(message)
+        self._look_finished()
+        return mine
+
+    def _look_finished(self) -> None:
+        if self._on_finished is not None and not self.waiting:
+            self._finished()
+
+    def _finished(self) -> None:
+        on_finished, self._on_finished = self._on_finished, None
+        if self._overdue is not None:
+            self._overdue.cancel()
+        if on_finished is not None:
+            on_finished()
+
+    def _heard(self, message: Message) -> bool:
         match message:
             case PeerUp():
                 for topic in self.outboxes:
@@ -87,7 +121,14 @@ class Producer:
         entries = outbox.sendable()
         for at, entry in enumerate(entries):
             append = Append(
-                topic, self._name, self._session, entry.first_pseq, entry.is_gap, entry.commit, frames=entry.payloads
+                topic,
+                self._name,
+                self._session,
+                entry.first_pseq,
+                entry.is_gap,
+                entry.commit,
+                entry.counts,
+                frames=entry.payloads,
             )
             if not self._mailbox.offer(SPOOLER, append):
                 outbox.unsent(len(entries) - at)

@@ -36,6 +36,14 @@ class Routes:
                 parts.setdefault(topic, []).append(part)
         return parts
 
+    def samples(self, batches: Sequence[Batch]) -> dict[str, int]:
+        """How many samples of these each topic would get."""
+        counts = dict.fromkeys(self.topics, 0)
+        for batch in batches:
+            for topic, subset in self._ways(batch.tags).items():
+                counts[topic] += len(batch.times_ns) * len(batch.tags if subset is None else subset.tags)
+        return counts
+
     def _ways(self, tags: tuple[Tag, ...]) -> dict[str, Subset | None]:
         """For each topic which of the tags go there, None for all; remembered by identity."""
         known = self._known.get(id(tags))

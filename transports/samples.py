@@ -122,6 +122,8 @@ class Batch:
     `quality` is one status code for all samples or n x k little-endian uint32, row by row over all tags.
     `window_ns` is the length of the window that each scan sums up (its time is the window's start), 0 for readings.
     `aggregate` names the aggregate that made it, whose own `seq` it then has; "" for what the device said itself.
+    `thinned_to` is 0, or this stands for the scans numbered `seq` to `thinned_to`, which the spool thinned for want of
+    room (dilution): its own scans are windows then, as an aggregate makes them, and are not numbered one by one.
     """
 
     source: str
@@ -132,6 +134,7 @@ class Batch:
     quality: int | bytes = Quality.GOOD
     window_ns: int = 0
     aggregate: str = ""
+    thinned_to: int = 0
 
     @property
     def samples(self) -> int:
@@ -177,7 +180,8 @@ class Gap:
 
     The missing scans of `source` lie after `since_ns` and before `until_ns` (UTC ns). `first_seq` and `last_seq`
     are their sequence numbers, `count` how many; each is `None` where nobody can know (the process died).
-    `aggregate` names the aggregate in whose output they are missing; "" when it is the device's own.
+    `aggregate` names the aggregate in whose output they are missing; "" when it is the device's own. `samples` is how
+    many single values were in the missing scans: what the ledger counts.
     """
 
     source: str
@@ -189,6 +193,7 @@ class Gap:
     count: int | None = None
     detail: str = field(default="", compare=False)
     aggregate: str = ""
+    samples: int | None = None
 
 
 _UNFIT = (struct.error, TypeError, ValueError, OverflowError)

@@ -7,17 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.account import Account
 from actors.outbox import Entry, Outbox
 from transports import codec
 from transports.samples import Gap
 
+TAGS = 3
 ENTRY_BYTES = 164  # of an entry with one payload of 100 bytes
 
 
 def reading(first: int, last: int = 0, size_bytes: int = 100) -> Entry:
-    """One payload that tells which scans are in it; a scan's time is ten times its number."""
+    """One payload that tells which scans are in it, of three tags; a scan's time is ten times its number."""
     last = last or first
-    return Entry((f"{first}-{last}".encode().ljust(size_bytes),), (first, last, first * 10, last * 10))
+    counts = ((last - first + 1) * TAGS,)
+    return Entry((f"{first}-{last}".encode().ljust(size_bytes),), (first, last, first * 10, last * 10), counts=counts)
 
 
 def note(text: str) -> Entry:
@@ -169,7 +172,8 @@ def test_a_full_ring_gives_up_the_oldest_and_says_exactly_what() -> None:
     for seq in range(1, 11):
         outbox.add(reading(seq))
     entries = drained(outbox)
-    assert gaps(entries) == [Gap("press", "buffer full", 10, 60, 1, 6, 6)]
+    assert gaps(entries) == [Gap("press", "buffer full", 10, 60, 1, 6, 6, samples=18)]
+    assert entries[0].counts == (18,), "the ledger gets what the gap stands for"
     assert [entry.covers[0] for entry in entries[1:]] == [7, 8, 9, 10]
     assert outbox.dropped == 6
 
@@ -183,7 +187,7 @@ def test_the_gap_stands_where_the_readings_are_missing() -> None:
         outbox.add(reading(seq))
     outbox.acknowledged(1)
     entries = drained(outbox, last_pseq=1)
-    assert gaps(entries) == [Gap("press", "buffer full", 20, 50, 2, 5, 4)]
+    assert gaps(entries) == [Gap("press", "buffer full", 20, 50, 2, 5, 4, samples=12)]
     assert [entry.first_pseq for entry in entries] == [5, 6, 7], "the gap has the number of what it stands for"
 
 
@@ -215,6 +219,18 @@ def test_a_gap_that_was_sent_does_not_grow_any_more() -> None:
     assert second.first_seq is not None
     assert first.last_seq < second.first_seq
     assert outbox.dropped == (first.count or 0) + (second.count or 0)
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_gap_that_may_have_been_kept_does_not_grow_over_what_comes_behind_it(is_heard: bool) -> None:
+    outbox = outbox_of(max_bytes=10**6, max_sent_bytes=10)
+    outbox.opened(0)
+    outbox.give_up(reading(1), "too large")
+    assert outbox.sendable()[0].is_overflow
+    if not is_heard:
+        outbox.lost()
+    outbox.give_up(reading(2), "too large")
+    assert [(gap.first_seq, gap.last_seq) for gap in gaps(drained(outbox, last_pseq=0))] == [(1, 1), (2, 2)]
 
 
 def test_an_announced_gap_is_neither_dropped_nor_changed_by_a_full_ring() -> None:
@@ -275,6 +291,61 @@ def test_memory_is_bounded_when_nobody_acknowledges(is_open: bool) -> None:
     assert outbox.dropped > 4_000
 
 
+# --- what can never be kept -----------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_kept_at_all_is_a_gap_in_its_place() -> None:
+    outbox = outbox_of()
+    outbox.opened(0)
+    outbox.add(reading(1))
+    outbox.give_up(reading(2), "too large")
+    outbox.add(reading(3))
+    entries = drained(outbox)
+    assert [entry.first_pseq for entry in entries] == [1, 2, 3]
+    assert codec.unpack(entries[1].payloads[0]) == Gap("press", "too large", 20, 20, 2, 2, 1, samples=TAGS)
+    assert (outbox.dropped, outbox.account.dropped) == (1, TAGS)
+
+
+def test_a_device_of_which_nothing_can_be_kept_fills_no_memory() -> None:
+    outbox = outbox_of(max_bytes=2000)
+    for seq in range(1, 1001):
+        outbox.give_up(reading(seq), "too large")
+    (gap,) = gaps(drained(outbox))
+    assert gap == Gap("press", "too large", 10, 10_000, 1, 1000, 1000, samples=1000 * TAGS)
+
+
+def test_gaps_of_both_kinds_by_turns_fill_no_memory_and_name_both_reasons() -> None:
+    outbox = outbox_of(max_bytes=2000)
+    for seq in range(1, 1001, 2):
+        outbox.add(reading(seq))
+        outbox.give_up(reading(seq + 1), "too large")
+        assert outbox.waiting_bytes < 2000 + 3 * ENTRY_BYTES
+    entries = drained(outbox)
+    first = gaps(entries)[0]
+    assert set(first.reason.split("; ")) == {"buffer full", "too large"}
+    assert (first.samples, first.count) == ((first.last_seq or 0) * TAGS, first.last_seq)
+
+
+# --- the account ----------------------------------------------------------------------------------------------------
+
+
+def test_an_acknowledged_gap_counts_as_the_samples_that_it_stands_for() -> None:
+    outbox = outbox_of(max_bytes=5 * ENTRY_BYTES)
+    for seq in range(1, 11):
+        outbox.add(reading(seq))
+    assert outbox.account == Account(taken=30, waiting=12, missing=18, dropped=18)
+    drained(outbox)
+    assert outbox.account == Account(taken=30, acknowledged=30, dropped=18)
+
+
+def test_what_the_process_before_may_have_read_is_nobodys_number() -> None:
+    outbox = outbox_of()
+    outbox.announce(Gap("press", "process ended", 0, 5))
+    outbox.opened(0)
+    assert [entry.counts for entry in outbox.sendable()] == [(0,)]
+    assert outbox.account == Account()
+
+
 # --- against a model ------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +354,7 @@ class Spool:
     """What the other side has: payloads by number, and how far that is durable."""
 
     kept: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)  # of each number, what it accounts for
     ends: list[int] = field(default_factory=lambda: [0])  # the last number of each transaction: kept whole or not
     durable: int = 0
 
@@ -295,11 +367,13 @@ class Spool:
         for number, payload in enumerate(entry.payloads, entry.first_pseq):
             if number > self.last:
                 self.kept.append((number, payload, entry.is_overflow))
+                self.counts[number] = entry.counts[number - entry.first_pseq]
         self.ends.append(self.last)
 
     def forget_after(self, pseq: int) -> None:
         self.kept = [each for each in self.kept if each[0] <= pseq]
         self.ends = [end for end in self.ends if end <= pseq]
+        self.counts = {number: count for number, count in self.counts.items() if number <= pseq}
 
 
 class Life(RuleBasedStateMachine):
@@ -314,7 +388,8 @@ class Life(RuleBasedStateMachine):
         self.spool, self.wire = Spool(), list[Entry]()
         self.next_seq, self.made, self.notes = 1, set[int](), list[bytes]()
         self.announced, self.met = announced, False
-        self.largest_bytes = 0
+        self.acknowledged = 0
+        self.largest_bytes = self.taken = 0
         self.numbered: list[Entry] = []
 
     # --- the producer ------------------------------------------------------------------------------------------------
@@ -332,7 +407,16 @@ class Life(RuleBasedStateMachine):
             self.next_seq += count
         last = self.next_seq - 1
         self.next_seq += skip  # these go to another topic
-        self.add(Entry(tuple(payloads), (first, last, first * 10, last * 10)))
+        counts = tuple(count * TAGS for count in scans)
+        self.add(Entry(tuple(payloads), (first, last, first * 10, last * 10), counts=counts))
+
+    @rule()
+    def reads_what_cannot_be_kept(self) -> None:
+        seq = self.next_seq
+        self.made.add(seq)
+        self.next_seq += 1
+        self.taken += TAGS
+        self.outbox.give_up(reading(seq), "too large")
 
     @rule(times=st.integers(5, 20), size_bytes=st.integers(12, 400))
     def reads_for_a_while(self, times: int, size_bytes: int) -> None:
@@ -343,10 +427,11 @@ class Life(RuleBasedStateMachine):
     @rule()
     def says_something_else(self) -> None:
         self.notes.append(b"note %d" % len(self.notes))
-        self.add(Entry((self.notes[-1],)))
+        self.add(Entry((self.notes[-1],), counts=(0,)))
 
     def add(self, entry: Entry) -> None:
         self.largest_bytes = max(self.largest_bytes, entry.size_bytes)
+        self.taken += entry.samples
         self.outbox.add(entry)
 
     @rule(data=st.data())
@@ -368,6 +453,7 @@ class Life(RuleBasedStateMachine):
     def acknowledges(self, data: st.DataObject) -> None:
         self.spool.durable = data.draw(self.some_end())
         self.outbox.acknowledged(self.spool.durable)
+        self.acknowledged = self.spool.durable
 
     def some_end(self) -> st.SearchStrategy[int]:
         """How far a sync may have got: the end of a transaction, never behind what is durable."""
@@ -386,7 +472,7 @@ class Life(RuleBasedStateMachine):
         if not self.met and self.announced:
             self.outbox.announce(Gap("press", "process ended", 0, 5))
         self.met = True
-        self.spool.durable = self.spool.last
+        self.spool.durable = self.acknowledged = self.spool.last
         self.outbox.opened(self.spool.last)
 
     # --- what always holds -------------------------------------------------------------------------------------------
@@ -397,6 +483,16 @@ class Life(RuleBasedStateMachine):
         apart = (len(self.notes) + 4) * gap_bytes  # a gap can grow over readings, not over notes or what was sent
         assert self.outbox.waiting_bytes <= self.max_bytes + 3 * self.largest_bytes + apart
         assert (self.outbox.waiting == 0) == (self.outbox.waiting_bytes == 0)
+
+    @invariant()
+    def the_account_adds_up_to_the_sample(self) -> None:
+        """read = acknowledged + waiting + what the gaps in the ring stand for; and the spool agrees."""
+        account = self.outbox.account
+        assert account.taken == self.taken == len(self.made) * TAGS
+        assert account.taken == account.acknowledged + account.waiting + account.missing
+        assert account.dropped == self.outbox.dropped * TAGS
+        durable = sum(count for number, count in self.spool.counts.items() if number <= self.acknowledged)
+        assert account.acknowledged == durable
 
     @invariant()
     def what_is_on_the_wire_is_numbered_without_a_hole(self) -> None:
@@ -442,6 +538,7 @@ class Life(RuleBasedStateMachine):
                 gap = codec.unpack(payload)
                 assert isinstance(gap, Gap)
                 missing = {seq for seq in self.made if first <= seq <= last}
+                assert gap.samples == len(missing) * TAGS
                 assert (gap.count, gap.since_ns, gap.until_ns) == (len(missing), first * 10, last * 10)
                 lost += len(missing)
                 self.made -= missing

@@ -1,16 +1,18 @@
 """A producer and the spool: what was said is sent until it is durable, whatever becomes of the spooler."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.account import Account
 from actors.outbox import Entry, Outbox
 from actors.producer import Producer
 from transports import codec
-from transports.mailbox import Mailbox, PeerDown, PeerUp
+from transports.mailbox import Mailbox, PeerDown, PeerUp, Timer
 from transports.messages import Append, Appended, Fetched, Message, NoSession
 from transports.names import SPOOLER
 from transports.samples import Gap
@@ -25,6 +27,11 @@ class Line:
     offered: deque[Append] = field(default_factory=deque)
     watched: list[str] = field(default_factory=list)
     room: int = 10**6
+    timers: list[Timer] = field(default_factory=list)
+
+    def at(self, when: float, what: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(when, len(self.timers), what))
+        return self.timers[-1]
 
     def watch(self, name: str) -> None:
         self.watched.append(name)
@@ -180,6 +187,54 @@ def test_topics_do_not_wait_for_each_other() -> None:
     side.hear(acknowledged(0, "raw"))
     assert side.say(b"a", topic="out") == []
     assert numbers(side.say(b"a", topic="raw")) == [(1, 1)]
+
+
+def test_what_each_payload_accounts_for_is_told_with_it() -> None:
+    side = Side()
+    side.open()
+    side.producer.add("out", Entry((b"a", b"b"), (1, 2, 10, 20), counts=(8, 4)))
+    side.producer.give_up("out", Entry((), (3, 3, 30, 30), counts=(5,)), "too large")
+    assert [(append.gaps, append.counts) for append in side.line.taken()] == [(False, (8, 4)), (True, (5,))]
+    side.hear(acknowledged(2))
+    assert side.producer.accounts() == {"out": Account(17, 12, 0, 5, 5)}
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_comes_once_when_everything_is_durable() -> None:
+    side, ends = Side(), list[str]()
+    side.open()
+    side.say(b"a")
+    side.say(b"b")
+    side.producer.finish(lambda: ends.append("end"), latest=9.0)
+    side.hear(acknowledged(1))
+    assert ends == []
+    side.hear(acknowledged(2))
+    assert ends == ["end"]
+    for timer in side.line.timers:
+        timer.fire()
+    side.hear(PeerDown(SPOOLER))
+    assert ends == ["end"], "once is enough"
+
+
+def test_nothing_to_wait_for_is_the_end_at_once() -> None:
+    side, ends = Side(), list[str]()
+    side.producer.finish(lambda: ends.append("end"), latest=9.0)
+    assert ends == ["end"]
+
+
+def test_a_spooler_that_stays_away_does_not_hold_up_the_end_for_ever() -> None:
+    side, ends = Side(), list[str]()
+    side.say(b"a")
+    side.producer.finish(lambda: ends.append("end"), latest=9.0)
+    (timer,) = side.line.timers
+    assert (timer.at, ends) == (9.0, [])
+    timer.fire()
+    assert ends == ["end"]
+    side.open(0)
+    side.hear(acknowledged(1))
+    assert ends == ["end"], "and it does not come again with what arrives late"
 
 
 # --- against a spooler that comes and goes --------------------------------------------------------------------------

@@ -110,6 +110,14 @@ def test_every_column_arrives_somewhere_exactly_as_it_was(given_: Batch, raw: li
     assert found == set(range(len(given_.tags)))
 
 
+@given(given_=batches(), raw=PATTERNS, keep=PATTERNS)
+def test_samples_are_counted_without_cutting_anything(given_: Batch, raw: list[str], keep: list[str]) -> None:
+    routes = Routes("press", raw, keep)
+    counts = routes.samples([given_, given_])
+    parts = routes.routed([given_, given_])
+    assert counts == {topic: sum(part.samples for part in parts.get(topic, [])) for topic in routes.topics}
+
+
 def _columns(part: list[object], tags: tuple[Tag, ...], whole: list[object], all_tags: tuple[Tag, ...]) -> set[int]:
     """Which columns of the whole these are; fails when one is not there as it was."""
     at, found = 0, set()

@@ -49,13 +49,13 @@ def _scan(draw: st.DrawFn, tags: tuple[Tag, ...]) -> Scan:
 def batches(draw: st.DrawFn) -> Batch:
     """Any batch that a driver's scans may become."""
     batch = batch_of(draw(TEXT), draw(UINT64), draw(scans()))
-    return replace(batch, window_ns=draw(UINT64), aggregate=draw(TEXT))
+    return replace(batch, window_ns=draw(UINT64), aggregate=draw(TEXT), thinned_to=draw(st.just(0) | UINT64))
 
 
 def gaps() -> st.SearchStrategy[Gap]:
     """Any gap, of known or unknown extent."""
     number = st.none() | UINT64
-    return st.builds(Gap, TEXT, TEXT, INT64, INT64, number, number, number, TEXT, TEXT)
+    return st.builds(Gap, TEXT, TEXT, INT64, INT64, number, number, number, TEXT, TEXT, number)
 
 
 def bits(value: Value | None) -> Any:

@@ -1,5 +1,6 @@
 """The record codec: what was packed is unpacked bit for bit; anything else is NotUnderstood and nothing worse."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -110,7 +111,7 @@ ONE_TAG = msgpack.packb([["a", 5, ""]])
 WRONG: dict[str, Any] = {
     "nothing": b"",
     "a number": msgpack.packb(5),
-    "a kind of the future": msgpack.packb(["b2", 1]),
+    "a kind of the future": msgpack.packb(["b9", 1]),
     "bytes after the end": pack(EVERY_TYPE) + b"\0",
     "a cut payload": pack(EVERY_TYPE)[:-1],
     "blocks that are no table": msgpack.packb([*FIELDS[:5], [], *FIELDS[6:]]),
@@ -127,6 +128,9 @@ WRONG: dict[str, Any] = {
     "a tag whose name is a number": msgpack.packb(["b1", "x", 0, msgpack.packb([[1, 5, ""]]), b"", {5: []}, 0, 0]),
     "a gap since a text": msgpack.packb([*GAP[:3], "1", *GAP[4:]]),
     "a gap that counts half": msgpack.packb([*GAP[:7], 0.5, ""]),
+    "a gap that counts samples as text": msgpack.packb([*GAP, "", "9"]),
+    "a batch thinned to half a scan": msgpack.packb([*FIELDS, 0.5]),
+    "more fields than a batch has": msgpack.packb([*FIELDS, 5, 5]),
 }
 
 
@@ -134,6 +138,21 @@ WRONG: dict[str, Any] = {
 def test_a_payload_is_never_guessed_at(name: str) -> None:
     with pytest.raises(NotUnderstood):
         unpack(WRONG[name])
+
+
+def test_what_the_versions_before_wrote_is_understood() -> None:
+    assert len(FIELDS) == 9
+    old = unpack(msgpack.packb(FIELDS))
+    assert isinstance(old, Batch)
+    assert (rows(old), old.thinned_to) == (rows(EVERY_TYPE), 0)
+    assert unpack(msgpack.packb([*GAP, "agg"])) == Gap("press", "died", 1, 2, aggregate="agg", samples=None)
+
+
+def test_a_new_field_takes_no_room_and_no_version_before_from_what_does_not_need_it() -> None:
+    assert len(msgpack.unpackb(pack(EVERY_TYPE), strict_map_key=False)) == 9
+    assert len(msgpack.unpackb(pack(replace(EVERY_TYPE, thinned_to=7)), strict_map_key=False)) == 10
+    assert len(msgpack.unpackb(pack(Gap("press", "died", 1, 2)))) == 10
+    assert len(msgpack.unpackb(pack(Gap("press", "died", 1, 2, samples=8)))) == 11
 
 
 def test_the_shortest_payloads_that_are_right_are_understood() -> None:

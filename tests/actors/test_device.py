@@ -1,0 +1,137 @@
+"""A device between its link and the spool: what it tells of what it read is exact, whatever the spool does."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from actors.actor import Fate, Place
+from actors.device import Device, Work
+from tests.transports.desk import Desk
+from transports import codec
+from transports.clock import MachineClock
+from transports.mailbox import Leave
+from transports.messages import Append, Appended, Beat
+from transports.names import ROOT, SPOOLER
+from transports.samples import Batch, Gap
+
+SESSION = 1
+TAGS = {"level": {"wave": "sine"}, "n": {"wave": "counter"}}
+
+
+class Stage:
+    """A root and a spooler that listen, and a device's actor in a thread of this process."""
+
+    def __init__(self) -> None:
+        self.run_dir = Path(tempfile.mkdtemp(prefix="hf-"))
+        self.root, self.spooler = Desk(self.run_dir, ROOT), Desk(self.run_dir, SPOOLER)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.fate = Fate()
+
+    def start(self, **work: Any) -> None:
+        place = Place("press", self.run_dir, MachineClock(), self.context, 7, SESSION, heartbeat_s=0.02)
+        settings = {"tags": TAGS, **work.pop("settings", {})}
+        self.actor = Device.start(place, self.fate, Work("sim", settings, period_s=0.01, **work))
+
+    def open(self) -> None:
+        """Answer the handshakes."""
+        topics = {"out"}
+        self.spooler.until(lambda: topics <= {append.topic for append in self.appends(handshakes=True)})
+        for topic in topics:
+            self.acknowledge(topic, 0)
+
+    def acknowledge(self, topic: str, pseq: int) -> None:
+        self.spooler.mailbox.back("press", Appended(topic, "press", SESSION, pseq))
+
+    def appends(self, handshakes: bool = False) -> list[Append]:
+        said = [message for message in self.spooler.messages if isinstance(message, Append)]
+        return said if handshakes else [append for append in said if append.pseq]
+
+    def state(self) -> dict[str, Any]:
+        """What its next sign of life tells."""
+        self.root.letters.clear()
+        self.root.until(lambda: any(isinstance(message, Beat) for message in self.root.messages))
+        beat = next(message for message in self.root.messages if isinstance(message, Beat))
+        return dict(beat.state)
+
+    def close(self) -> None:
+        if self.actor.is_alive():
+            self.actor.stop()
+        self.context.destroy(linger=0)
+        self.spooler.__exit__(None, None, None)
+        self.root.__exit__(None, None, None)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+def test_what_is_read_is_acknowledged_or_waits_to_the_sample(stage: Stage) -> None:
+    stage.start()
+    stage.open()
+    stage.spooler.until(lambda: len(stage.appends()) >= 5)
+    first, *_ = stage.appends()
+    assert (first.pseq, first.counts) == (1, (2,))
+    stage.acknowledge("out", 3)
+    while (state := stage.state())["ledger"]["out"]["acknowledged"] < 6:
+        assert not stage.fate.over.is_set()
+    account = state["ledger"]["out"]
+    assert state["samples"] == account["taken"] == account["acknowledged"] + state["waiting_samples"]
+    assert (account["acknowledged"], state["dropped_samples"]) == (6, 0)
+
+
+def test_without_a_spooler_what_is_given_up_is_counted_in_samples(stage: Stage) -> None:
+    stage.start(outbox_bytes=2000)
+    while (state := stage.state())["dropped_samples"] < 20:
+        assert not stage.fate.over.is_set()
+    account = state["ledger"]["out"]
+    assert state["samples"] == state["waiting_samples"] + account["missing"]
+    assert account["missing"] == state["dropped_samples"] == 2 * state["dropped"]
+
+
+def test_a_scan_too_large_to_be_kept_is_told_and_the_device_goes_on(stage: Stage) -> None:
+    stage.start(max_record_bytes=100, settings={"tags": {"n": {"wave": "counter", "count": 50}}})
+    stage.open()
+    stage.spooler.until(lambda: len(stage.appends()) >= 3)
+    for number, append in enumerate(stage.appends(), 1):
+        gap = codec.unpack(append.frames[0])
+        assert isinstance(gap, Gap)
+        assert (gap.reason, gap.first_seq, gap.last_seq) == ("larger than a record may be", number, number)
+        assert (gap.count, gap.samples, append.gaps, append.counts) == (1, 50, True, (50,))
+    while stage.state()["too_large"] < 3:
+        assert not stage.fate.over.is_set()
+
+
+def test_what_is_kept_is_compressed_if_asked(stage: Stage) -> None:
+    pytest.importorskip("backports.zstd")
+    stage.start(compress=True, settings={"tags": {"n": {"wave": "constant", "count": 200}}})
+    stage.open()
+    stage.spooler.until(stage.appends)
+    (frame,) = stage.appends()[0].frames
+    assert codec.is_compressed(frame)
+    batch = codec.unpack(frame)
+    assert isinstance(batch, Batch)
+    assert (batch.source, batch.samples) == ("press", 200)
+
+
+def test_asked_to_leave_it_goes_when_the_last_reading_is_durable(stage: Stage) -> None:
+    stage.start(batch_wait_s=60.0)
+    stage.open()
+    while not stage.state()["waiting_samples"]:
+        assert not stage.fate.over.is_set()
+    assert stage.appends() == [], "it is still collected"
+    stage.actor.tell(Leave())
+    stage.spooler.until(stage.appends)
+    assert not stage.fate.over.is_set()
+    (append,) = stage.appends()
+    stage.acknowledge("out", append.pseq + len(append.frames) - 1)
+    stage.root.until(stage.fate.over.is_set)
+    assert stage.fate.error is None
