@@ -217,6 +217,7 @@ class Log:
         """Delete segments for good; those in quarantine leave the log, and their files stay."""
         if not segments:
             return
+        self.state.floor = max(self.state.floor, *(self.last_of(segment).seq + 1 for segment in segments))
         for segment in segments:
             with self._fault.guard("delete", segment.path):
                 self._unlink(segment)
@@ -251,11 +252,10 @@ class Log:
         """Raises NotUnderstood for a segment that is no segment or not there."""
         if segment.lost_to is not None:
             raise NotUnderstood(f"{segment.path} is in quarantine")
-        try:
-            reader = SegmentReader(self._files, self.place, segment)
-        except FileNotFoundError as missing:
-            raise NotUnderstood(f"{segment.path} is not there") from missing
+        reader = SegmentReader(self._files, self.place, segment)
         reader.read_header()
+        if reader.hurt:
+            self.note_damage(segment, 0)
         return reader
 
     def _unlink(self, segment: Segment) -> None:

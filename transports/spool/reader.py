@@ -11,7 +11,7 @@ from math import inf
 from transports.spool.log import Log
 from transports.spool.record import Entry
 from transports.spool.segment import Segment, SegmentReader
-from transports.spool.terms import COUNTED, NUMBERED, Fetched, Hole, Kind, Position, Record
+from transports.spool.terms import COUNTED, NUMBERED, START, Fetched, Hole, Kind, Position, Record
 
 _KINDS = tuple(Kind)
 
@@ -118,10 +118,17 @@ class ReadHandle:
             self._offset = offset
 
     def _begin(self, holes: list[Hole]) -> Segment:
+        self._look_before(self._log.segments[0], holes)
         segment = self._log.holding(self._end)
         if segment.epoch < self._end.epoch:  # the records of that epoch were lost unsynced, after they were consumed
             segment = self._log.following(segment) or segment
         return self._enter(segment, holes)
+
+    def _look_before(self, oldest: Segment, holes: list[Hole]) -> None:
+        """What should be there before the oldest segment: not given up, and not had by this consumer."""
+        first = max(self._end.seq + 1, self._log.state.floor)
+        if self._end > START and self._end < Position(*oldest.key) and first < oldest.first:
+            self._missing(holes, self._end.epoch, first, oldest.first - 1, self._log.begun_ns(oldest), "damaged")
 
     def _enter(self, segment: Segment, holes: list[Hole]) -> Segment:
         self.close()

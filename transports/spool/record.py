@@ -21,14 +21,16 @@ the mark was written. Damage before the last mark is the disk's, and only the hi
 after it was never acknowledged, and the log ends there. SPAN says: the `span` seq that end with its own were given up
 on purpose, and told of.
 
-Version 1, read but not written: the marker ends with 52, and there are no count, span and total (0, 1, 0): name at 40.
+Version 1, read but not written: the marker ends with 52, the crc begins with the seed alone, and there are no count,
+span and total (0, 1, 0): the name is at 40.
 
+The crc begins with crc32(marker, seed): a marker that became another version's by a flipped bit does not fit either.
 The seed keeps out records that are whole but not of this place: a recycled disk block, or a payload that is itself
 a piece of a spool.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -37,7 +39,7 @@ from transports.spool.terms import Kind
 
 MARKER, _MARKER_1, _PREFIX = b"\xf5\xc1HS", b"\xf5\xc1HR", b"\xf5\xc1H"
 MORE = 1
-HEAD_BYTES, _LEAD_BYTES = 52, 12
+HEAD_BYTES, LEAD_BYTES, PREFIX_BYTES = 52, 12, 3
 MAX_COUNT = (1 << 32) - 1
 MAX_PAYLOAD_BYTES, MAX_NAME = 1 << 28, 1000
 _MAX_PSEQ = (1 << 64) - 1
@@ -51,11 +53,12 @@ class _Layout(NamedTuple):
     marker: bytes
     head: struct.Struct
     missing: tuple[int, ...]
+    in_crc: bytes
 
 
 _LAYOUTS = {
-    MARKER: _Layout(MARKER, _HEAD, ()),
-    _MARKER_1: _Layout(_MARKER_1, struct.Struct("<4sIIBBHQQq"), (0, 1, 0)),
+    MARKER: _Layout(MARKER, _HEAD, (), MARKER),
+    _MARKER_1: _Layout(_MARKER_1, struct.Struct("<4sIIBBHQQq"), (0, 1, 0), b""),
 }
 
 
@@ -107,7 +110,7 @@ def pack(
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """The record in pieces, so that a batch of them is joined once."""
     rest = _REST.pack(kind, flags, len(name), pseq, seq, time_ns, count, span, total & MAX_COUNT)
-    crc = crc32(payload, crc32(name, crc32(rest, seed)))
+    crc = crc32(payload, crc32(name, crc32(rest, crc32(MARKER, seed))))
     return _LEAD.pack(MARKER, 40 + len(name) + len(payload), crc), rest, name, payload
 
 
@@ -128,12 +131,13 @@ def parse(block: bytes, at: int, seed: int) -> tuple[list[Entry], int]:
     layout = _LAYOUTS.get(block[at : at + 4])
     if layout is None:
         return entries, at
-    expected, head, missing = layout
+    expected, head, missing, in_crc = layout
+    seed = crc32(in_crc, seed)
     view, size, unpack, make, head_bytes = memoryview(block), len(block), head.unpack_from, tuple.__new__, head.size
     while at + head_bytes <= size:
         marker, length, crc, kind, flags, name_bytes, pseq, seq, time_ns, *more = unpack(block, at)
-        end, body = at + _LEAD_BYTES + length, at + head_bytes + name_bytes
-        if marker != expected or not body <= end <= size or crc32(view[at + _LEAD_BYTES : end], seed) != crc:
+        end, body = at + LEAD_BYTES + length, at + head_bytes + name_bytes
+        if marker != expected or not body <= end <= size or crc32(view[at + LEAD_BYTES : end], seed) != crc:
             break
         name = block[at + head_bytes : body].decode(errors="replace")
         count, span, total = more or missing
@@ -145,26 +149,15 @@ def parse(block: bytes, at: int, seed: int) -> tuple[list[Entry], int]:
 
 def promised_bytes(block: bytes) -> int:
     """How long the record at the head of the block says it is; 0 when there is no sign of a record."""
-    if len(block) < _LEAD_BYTES or block[:4] not in _LAYOUTS:
+    if len(block) < LEAD_BYTES or block[:4] not in _LAYOUTS:
         return 0
     length: int = _LEAD.unpack_from(block)[1]
-    return _LEAD_BYTES + length
+    return LEAD_BYTES + length
 
 
-def find(block: bytes, at: int, seed: int) -> int:
-    """Where the next whole record begins in the block, from `at` on; -1 when there is none."""
-    at = block.find(_PREFIX, at)
-    while at >= 0 and not _is_record(block, at, seed):
-        at = block.find(_PREFIX, at + 1)
-    return at
-
-
-def _is_record(block: bytes, at: int, seed: int) -> bool:
-    layout = _LAYOUTS.get(block[at : at + 4])
-    if layout is None or at + layout.head.size > len(block):
-        return False
-    _, length, crc, _, _, name_bytes, *_ = layout.head.unpack_from(block, at)
-    end = at + _LEAD_BYTES + length
-    if not layout.head.size - _LEAD_BYTES + name_bytes <= length or end > len(block):
-        return False
-    return bool(crc32(memoryview(block)[at + _LEAD_BYTES : end], seed) == crc)
+def markers(window: bytes) -> Iterator[int]:
+    """Where in a window something begins that looks like a record, of whatever version."""
+    at = window.find(_PREFIX)
+    while at >= 0:
+        yield at
+        at = window.find(_PREFIX, at + 1)

@@ -12,6 +12,7 @@ part would make a producer's highest pseq say that the broken one was taken, and
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from transports.errors import NotUnderstood
@@ -42,10 +43,10 @@ class Recovered:
 
 @dataclass(slots=True)
 class _Opened:
-    """A segment under examination: `sound` when its header is, `state` when its snapshot is."""
+    """A segment under examination: `sound` when it can be read, `state` when its snapshot can."""
 
     segment: Segment
-    reader: SegmentReader
+    reader: SegmentReader | None
     sound: bool
     state: State | None
 
@@ -71,10 +72,18 @@ def _segments(files: Files, place: Place) -> list[Segment]:
     for name in files.listdir(place.folder):
         path, parsed = f"{place.folder}/{name}", parse_name(name)
         if name.endswith(".seg.new"):
-            files.unlink(path)
+            with suppress(IsADirectoryError, PermissionError):
+                files.unlink(path)
         elif parsed and parsed[2] is None:
-            segments.append(Segment(path, parsed[0], parsed[1], files.size(path), allocated=files.allocated(path)))
+            segments.append(_segment(files, path, parsed[0], parsed[1]))
     return sorted(segments, key=lambda segment: segment.key)
+
+
+def _segment(files: Files, path: str, epoch: int, first: int) -> Segment:
+    try:
+        return Segment(path, epoch, first, files.size(path), allocated=files.allocated(path))
+    except OSError:  # a link to nowhere, or to itself: it is set aside when it is opened
+        return Segment(path, epoch, first, 0)
 
 
 def _newest(files: Files, place: Place, segments: list[Segment]) -> list[_Opened]:
@@ -88,16 +97,15 @@ def _newest(files: Files, place: Place, segments: list[Segment]) -> list[_Opened
 
 
 def _open(files: Files, place: Place, segment: Segment) -> _Opened:
-    reader = SegmentReader(files, place, segment)
     try:
+        reader = SegmentReader(files, place, segment)
         reader.read_header()
     except NotUnderstood:
-        return _Opened(segment, reader, False, _snapshot(reader))
+        return _Opened(segment, None, False, None)
     return _Opened(segment, reader, True, _snapshot(reader))
 
 
 def _snapshot(reader: SegmentReader) -> State | None:
-    """The state at the head; behind a damaged header too, because it may be the only one there is."""
     payload = reader.snapshot()
     try:
         return None if payload is None else unpack_state(payload)
@@ -108,13 +116,14 @@ def _snapshot(reader: SegmentReader) -> State | None:
 def _take_in(found: Recovered, newest: list[_Opened]) -> None:
     found.state = newest[0].state or State()
     last = newest[-1]
-    if last.sound:
+    if last.reader is not None:
         size = _sound_size(last.reader, last.segment.size)
         last.reader.sync_cut(size, cut=size < last.segment.size)
         found.torn_bytes, last.segment.size = last.segment.size - size, size
     for opened in newest:
         _replay(found, opened)
-        opened.reader.close()
+        if opened.reader is not None:
+            opened.reader.close()
 
 
 def _sound_size(reader: SegmentReader, size: int) -> int:
@@ -134,8 +143,10 @@ def _sound_size(reader: SegmentReader, size: int) -> int:
 
 
 def _replay(found: Recovered, opened: _Opened) -> None:
-    segment, state, whole = opened.segment, found.state, 0
-    for at, entry in _walk(opened.reader, opened.reader.body, segment.size):
+    segment, state, whole, reader = opened.segment, found.state, 0, opened.reader
+    if reader is not None and reader.hurt:
+        found.damage.add((segment.key, 0))
+    for at, entry in _walk(reader, reader.body, segment.size) if reader is not None else ():
         try:
             if entry is not None:
                 state.replay(segment.epoch, entry)

@@ -24,13 +24,14 @@ The crc of its records begins with crc32("<topic>/<epoch>-<firstseq>"), so that 
 import errno
 import re
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from zlib import crc32
 
 from transports.errors import NotUnderstood, Problem, SettingsError
 from transports.spool.files import File, Files
-from transports.spool.record import Entry, find, pack, parse, promised_bytes
+from transports.spool.record import LEAD_BYTES, MARKER, PREFIX_BYTES, Entry, markers, pack, parse, promised_bytes
 from transports.spool.state import State, pack_state
 from transports.spool.terms import Kind
 
@@ -39,7 +40,17 @@ _SECTOR_BYTES = 4096
 _MAGIC, _VERSION = b"HOLDFAST", 2
 _LEAD, _HEADER, _CRC = struct.Struct("<8sHH"), struct.Struct("<8sHHIQQqI"), struct.Struct("<I")
 _HEADERS = {1: struct.Struct("<8sHHIQQq"), _VERSION: _HEADER}
-_NAME = re.compile(r"(\d{10})-(\d{20})(?:-(\d{20}))?\.seg", re.ASCII)
+_NAME = re.compile(r"(\d{10,19})-(\d{20})(?:-(\d{20}))?\.seg", re.ASCII)
+_NO_FILE = (  # of a name that is none of ours: a directory, a pipe, a link that leads nowhere, another user's
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENOENT,
+    errno.ENXIO,
+    errno.ESPIPE,
+    errno.EINVAL,
+)
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII)
 
 
@@ -162,27 +173,46 @@ def _head(place: Place, key: tuple[int, int], snapshot: bytes, created_ns: int, 
     return header + _CRC.pack(crc32(header)) + record
 
 
+@contextmanager
+def unreadable() -> Iterator[None]:
+    """An OSError inside that says that this is no file to be read is NotUnderstood; every other is the disk's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise NotUnderstood(f"it cannot be read: {error.strerror}") from error
+
+
 class SegmentReader:
-    """An open segment. Opening raises OSError only; a bad header raises NotUnderstood when `read_header` is called."""
+    """An open segment. Opening raises NotUnderstood for what cannot be read at all, OSError for all else."""
 
     def __init__(self, files: Files, place: Place, segment: Segment) -> None:
         self._place, self._segment = place, segment
-        self._file = files.open(segment.path)
+        with unreadable():
+            self._file = files.open(segment.path)
         self._seed = place.seed(segment.epoch, segment.first)
         self.head_bytes = 0  # where the snapshot begins
         self.body = 0  # where the records after it begin
         self.created_ns = 0
         self.version = self.diluted_s = 0
+        self.hurt = False  # the header is damaged, and what it says was found elsewhere
 
     def read_header(self) -> None:
-        """Raises NotUnderstood with the reason when this is not the header that the file's name promises."""
+        """What the header says; where it is damaged, what its name and its records say.
+
+        Raises NotUnderstood, with the reason, when it is another one than the file's name promises, or no record is
+        whole either.
+        """
         topic = self._place.topic.encode()
-        raw = self._pread(_HEADER.size + len(topic) + _CRC.size, 0)
+        with unreadable():
+            raw = self.peek(_HEADER.size + len(topic) + _CRC.size, 0)
         magic, version, topic_bytes = _LEAD.unpack_from(raw) if len(raw) >= _LEAD.size else (b"", 0, 0)
         header = _HEADERS.get(version, _HEADER)
         size = header.size + topic_bytes
         if len(raw) < size + _CRC.size or crc32(raw[:size]) != _CRC.unpack_from(raw, size)[0]:
-            raise NotUnderstood("the header is damaged")
+            self._do_without()
+            return
         if magic != _MAGIC or version not in _HEADERS:
             raise NotUnderstood(f"the header is of format {magic!r} version {version}")
         _, _, _, body, epoch, first, created_ns, *diluted = header.unpack_from(raw)
@@ -191,8 +221,18 @@ class SegmentReader:
         self.version, self.head_bytes, self.body, self.created_ns = version, size + _CRC.size, body, created_ns
         self.diluted_s = self._segment.diluted_s = sum(diluted)
 
+    def _do_without(self) -> None:
+        at = self.find(0, self._segment.size)
+        if at >= self._segment.size:
+            raise NotUnderstood("the header is damaged, and no record is whole")
+        (first, *_), _, _ = self.read(at, self._segment.size)
+        self.hurt, self.head_bytes, self.created_ns = True, at, first.time_ns
+        self.version = _VERSION if self.peek(len(MARKER), at) == MARKER else 1
+        self.body = at + first.size * (first.kind == Kind.STATE)
+        self._segment.diluted_s = 0
+
     def snapshot(self) -> bytes | None:
-        """The payload of the snapshot at the head, also behind a damaged header; None when that is damaged too."""
+        """The payload of the snapshot at the head; None when it is damaged."""
         at, limit = self.head_bytes, self.body or self._segment.size
         while at < limit:
             entries, at, _ = self.read(at, limit)
@@ -205,15 +245,29 @@ class SegmentReader:
 
         Nothing at or after `limit` is looked at. With `offset < limit` the new offset is always further on.
         """
-        block = self._pread(min(BLOCK_BYTES, limit - offset), offset)
+        block = self.peek(min(BLOCK_BYTES, limit - offset), offset)
         entries, size = parse(block, 0, self._seed)
         if not entries and len(block) < promised_bytes(block) <= limit - offset:
-            entries, size = parse(self._pread(promised_bytes(block), offset), 0, self._seed)
+            entries, size = parse(self.peek(promised_bytes(block), offset), 0, self._seed)
         if entries:
             return entries, offset + size, False
-        rest = self._pread(limit - offset, offset)  # rare, and bounded by the size of a segment
-        found = find(rest, 1, self._seed)
-        return [], limit if found < 0 else offset + found, True
+        return [], self.find(offset + 1, limit), True
+
+    def find(self, at: int, limit: int) -> int:
+        """Where the next whole record begins, from `at` on; `limit` when there is none. A window at a time."""
+        while at < limit and (window := self.peek(min(BLOCK_BYTES, limit - at), at)):
+            for found in markers(window):
+                if self._is_record(at + found, limit):
+                    return at + found
+            at += max(1, len(window) - PREFIX_BYTES + 1) if at + len(window) < limit else len(window)
+        return limit
+
+    def _is_record(self, at: int, limit: int) -> bool:
+        promised = promised_bytes(self.peek(LEAD_BYTES, at))
+        if not 0 < promised <= limit - at:
+            return False
+        entries, _ = parse(self.peek(promised, at), 0, self._seed)
+        return bool(entries)
 
     def sync_cut(self, size: int, cut: bool) -> None:
         """Make the file durable as it is, or cut to `size` bytes."""
@@ -224,7 +278,8 @@ class SegmentReader:
     def close(self) -> None:
         self._file.close()
 
-    def _pread(self, size: int, offset: int) -> bytes:
+    def peek(self, size: int, offset: int) -> bytes:
+        """Bytes of the file; what the disk cannot read any more is zeros."""
         try:
             return self._file.pread(size, offset)
         except OSError as error:

@@ -23,7 +23,7 @@ class Policy(Enum):
     BLOCK = "block"
 
 
-DEAD = "dead"
+DEAD, ZSTD = "dead", "zstd"
 DILUTE_S = (1, 10, 60)
 
 
@@ -68,7 +68,7 @@ class Settings:
         help="another directory for what devices read, such as one in memory, which is empty after a power cut",
         example="/dev/shm/holdfast",
     )
-    compress: str = setting("none", choices=("none", "zstd"), help="zstd: records are compressed by whoever makes them")
+    compress: str = setting("none", choices=("none", ZSTD), help="zstd: records are compressed by whoever makes them")
     sync_s: float = duration("50ms", key="sync", help="longest wait of an append for the disk: the power-cut window")
     sync_records: int = setting(256, ge=1, help="sync earlier when this many records wait")
     strict: bool = setting(False, help="sync after each append: slower, and nothing acknowledged waits for a window")

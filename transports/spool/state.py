@@ -2,7 +2,8 @@
 
 A snapshot stands at the head of each segment, so that opening reads the newest segment only. As msgpack:
 
-    STATE    ["s2", {producer: [pseq, time_ns, kept, missed]}, [cursor, ...], [epoch, seq] of the last, its time_ns]
+    STATE    ["s2", {producer: [pseq, time_ns, kept, missed]}, [cursor, ...], [epoch, seq] of the last, its time_ns,
+              floor]
     COMMIT   ["c2", *cursor]
     cursor   [topic, consumer, epoch, seq, state, revision, time_ns, [epoch, first] of a segment, got, base]
 
@@ -63,12 +64,14 @@ NEVER = Produced()
 
 @dataclass(slots=True)
 class State:
-    """Of one log: its producers, the cursors kept here, and the last record given a seq."""
+    """Of one log: its producers, the cursors kept here, the last record given a seq; what was before the seq `floor`
+    went on purpose."""
 
     producers: dict[str, Produced] = field(default_factory=dict)
     cursors: dict[CursorKey, Cursor] = field(default_factory=dict)
     end: Position = START
     time_ns: int = 0
+    floor: int = 0
 
     def replay(self, epoch: int, entry: Entry) -> None:
         """Take in one record that was read back from a segment of this epoch."""
@@ -106,19 +109,20 @@ def pack_state(state: State) -> bytes:
     """The payload of a STATE record."""
     producers = {name: list(known) for name, known in state.producers.items()}
     cursors = [[*_fields(key, cursor), cursor.got, cursor.base] for key, cursor in state.cursors.items()]
-    return _packed(["s2", producers, cursors, list(state.end), state.time_ns])
+    return _packed(["s2", producers, cursors, list(state.end), state.time_ns, state.floor])
 
 
 def unpack_state(payload: bytes) -> State:
     """Raises NotUnderstood for anything that `pack_state` did not make, in this version or the one before."""
     fields = _unpacked(("s1", "s2"), payload)
     try:
-        producers, cursors, (epoch, seq), time_ns = fields
+        producers, cursors, (epoch, seq), time_ns, *floor = fields
         return State(
             {name: Produced(*known) for name, known in producers.items()},
             dict(_cursor(*cursor)[:2] for cursor in cursors),
             Position(epoch, seq),
             time_ns,
+            *floor,
         )
     except (TypeError, ValueError, AttributeError) as wrong:
         raise NotUnderstood(f"a snapshot of another form: {wrong}") from wrong

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spool_disks import MemoryFiles
 
 from transports.errors import NotUnderstood
-from transports.spool.record import Entry, find, pack, parse
-from transports.spool.segment import parse_name
+from transports.spool.record import Entry, pack, parse
+from transports.spool.segment import Place, Segment, SegmentReader, parse_name
 from transports.spool.state import (
     NOWHERE,
     Cursor,
@@ -28,6 +29,7 @@ U32 = st.integers(0, 2**32 - 1)
 RECORDS = st.tuples(
     st.sampled_from(Kind), st.binary(max_size=200), U64, I64, st.integers(0, 1), NAMES, U64, U32, U32, U32
 )
+PLACE = Place("spool", "out")
 POSITIONS = st.builds(Position, U64, U64)
 
 
@@ -58,7 +60,10 @@ def test_a_changed_bit_is_never_read_as_a_record(record: tuple, seed: int, data:
 @given(RECORDS, RECORDS, st.integers(1, 2**32 - 2))
 def test_reading_finds_back_behind_garbage_that_holds_a_record_of_elsewhere(a: tuple, b: tuple, seed: int) -> None:
     garbage = b"\xf5\xc1HR garbage " + packed(a, seed + 1) + b"\xf5\xc1"
-    assert find(garbage + packed(b, seed), 0, seed) == len(garbage)
+    disk = MemoryFiles()
+    disk.create("spool/out/file").pwrite(garbage + packed(b, PLACE.seed(1, 1)), 0)
+    reader = SegmentReader(disk, PLACE, Segment("spool/out/file", 1, 1, disk.size("spool/out/file")))
+    assert reader.find(0, disk.size("spool/out/file")) == len(garbage)
 
 
 SAMPLES = st.integers(-(2**40), 2**63)
