@@ -3,8 +3,8 @@
     appended ──> waits at most `sync`, or until `sync_records` wait ──> SyncJob in the thread ──> on_durable(receipts)
     committed ─> waits for the next of these, or at most LAZY_S
 
-One job runs at a time; what comes while it runs goes with the next. An error of the disk is raised in the owner's loop:
-nothing that waited is acknowledged, ever.
+One job runs at a time; what comes while it runs goes with the next. An error of the disk ends it: `on_error` is told in
+the owner's loop, and nothing that waited is acknowledged, ever. A job that never returns keeps only its thread.
 """
 
 import os
@@ -31,13 +31,15 @@ class GroupCommit(Generic[R]):
         spool: Spool,
         settings: Settings,
         on_durable: Callable[[Iterable[R]], None],
+        on_error: Callable[[SpoolError], None],
     ) -> None:
         self._mailbox, self._clock, self._spool, self._settings = mailbox, clock, spool, settings
-        self._on_durable = on_durable
+        self._on_durable, self._on_error = on_durable, on_error
         self._receipts: dict[Hashable, R] = {}
         self._records = 0
         self._timer: Timer | None = None
         self._job: tuple[SyncJob, dict[Hashable, R]] | None = None
+        self._begun_at = 0.0
         self._syncer = _Syncer()
         self.syncs = 0
         mailbox.when_readable(self._syncer.done, self._synced)
@@ -56,11 +58,29 @@ class GroupCommit(Generic[R]):
         """A commit was written: it may wait for the next sync."""
         self._within(LAZY_S)
 
-    def stop(self) -> Iterable[R]:
-        """End the thread; the receipts of what is not known to be durable yet, for who closes the spool."""
+    def awaits(self, producer: Hashable) -> bool:
+        """Whether something of this producer was written that is not known to be durable."""
+        return producer in self._receipts or (self._job is not None and producer in self._job[1])
+
+    def under_way_s(self) -> float:
+        """For how long the sync that runs has been running; 0 when none is."""
+        return self._clock.now() - self._begun_at if self._job is not None else 0.0
+
+    def stop(self, within_s: float) -> Iterable[R] | None:
+        """Let the job that runs end; the receipts of what is not known to be durable yet, for who closes the spool.
+
+        None when it does not return in time: then nothing may be acknowledged.
+        """
+        receipts = [*(self._job[1].values() if self._job else ()), *self._receipts.values()]
+        self.abandon()
+        return receipts if self._syncer.ended(within_s) else None
+
+    def abandon(self) -> None:
+        """The spool is lost: nothing more is synced or acknowledged. The thread ends when its job returns."""
+        self._forget_timer()
+        self._mailbox.forget(self._syncer.done)
+        self._receipts, self._job = {}, None
         self._syncer.stop()
-        _, running = self._job or (None, {})
-        return [*running.values(), *self._receipts.values()]
 
     def _soon(self) -> None:
         if self._job is not None:
@@ -86,21 +106,30 @@ class GroupCommit(Generic[R]):
         if self._job is not None:
             self._within(self._settings.sync_s)
             return
-        job = self._spool.dirty()
+        try:
+            job = self._spool.dirty()
+        except SpoolError as error:
+            self._on_error(error)
+            return
         receipts, self._receipts, self._records = self._receipts, {}, 0
         if job:
-            self._job = job, receipts
+            self._job, self._begun_at = (job, receipts), self._clock.now()
             self._syncer.run(job)
         else:
             self._on_durable(receipts.values())
 
     def _synced(self) -> None:
         error = self._syncer.result()
-        if error is not None:
-            raise error
-        assert self._job is not None
-        (job, receipts), self._job = self._job, None
-        self._spool.synced(job)
+        if self._job is None:
+            return
+        try:
+            if error is not None:
+                raise error
+            (job, receipts), self._job = self._job, None
+            self._spool.synced(job)
+        except SpoolError as failed:
+            self._on_error(failed)
+            return
         self.syncs += 1
         self._on_durable(receipts.values())
         if self._receipts:
@@ -127,16 +156,21 @@ class _Syncer:
         return self._error
 
     def stop(self) -> None:
-        """Let a job that runs come to its end first."""
+        """End when the job that runs, if there is one, has returned."""
         self._job = None
         self._wake.release()
-        self._thread.join()
+
+    def ended(self, within_s: float) -> bool:
+        """Whether it has, waiting so long for it."""
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
 
     def _loop(self) -> None:
         while True:
             self._wake.acquire()
             job = self._job
             if job is None:
+                os.close(self.done)  # here, because this thread is the last to write to it
                 return
             try:
                 job.run()

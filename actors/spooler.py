@@ -1,50 +1,49 @@
 """The spooler: the one process that owns the disk. It speaks three verbs: append, fetch, commit.
 
-    producers ──Append──> written ──(group commit: one fdatasync, in a thread)──> Appended
-    consumers ──Fetch───> Fetched, at once or when something comes ──Commit──> forgotten
+    producers ──Append──> written ──(group commit: one fdatasync, in a thread)──> Appended        (writers.py)
+    consumers ──Fetch───> Fetched, at once or when something comes ──Commit──> forgotten          (readers.py)
 
 It answers an append only when it is durable, and hands out what is written before that: waiting for the disk costs
 acknowledgement, not latency. A session is opened by a handshake and belongs to one process; appends of an older one,
-still on their way when it died, are not taken. An error of the disk is the death of this process; its successor
-reopens and verifies.
+still on their way when it died, are not taken.
+
+An error of the disk ends what is open, the desk, and all that it knew: nothing that waited is ever acknowledged. The
+process stays, says what is wrong, and opens the spool again from its files, as often as it takes. Whoever had a
+session, or came meanwhile, is then called to begin anew.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.group_commit import GroupCommit
-from transports import codec
+from actors.desk import Desk
+from actors.disk import write_again
+from actors.sessions import Sessions
+from actors.standing import Standing
+from actors.trouble import WELL
 from transports.building import build
-from transports.errors import Down, NotUnderstood
-from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message, NoSession
-from transports.samples import Gap
-from transports.spool import DATA, GAP, Dropped, Hole, Position, Settings, Spool
-from transports.spool import Commit as SpoolCommit
+from transports.dilution import diluted
+from transports.errors import Down, NotUnderstood, SpoolError, SpoolFull
+from transports.messages import Append, Commit, Fetch, Ledger, Message, NoSession, Purge
+from transports.spool import Dropped, Settings, Spool
 
 log = logging.getLogger("holdfast.spooler")
 ENFORCE_S = 1.0
+END_WITHIN_S = 3.0  # how long a stop waits for a sync that runs; shorter than the default grace
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the spooler is told. `consumers` names the readers of each topic; nobody else can fetch."""
+    """What the spooler is told. `consumers` names the readers of each topic; nobody else can fetch. `starts` says by
+    consumer where one begins that is new."""
 
     directory: str
     settings: Mapping[str, Any]
     consumers: Mapping[str, Sequence[str]]
-
-
-@dataclass(slots=True)
-class _Receipt:
-    """What is to be acknowledged when the disk has it."""
-
-    sender: str
-    append: Append
-    pseq: int
+    starts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Spooler(Actor):
@@ -54,158 +53,174 @@ class Spooler(Actor):
         super().__init__(place, fate)
         self._work = work
         self._settings = build(Settings, work.settings, "spool")
-        self._sessions: dict[tuple[str, str], int] = {}
-        self._waiting: dict[tuple[str, str], tuple[str, Fetch]] = {}
-        self._appended = self._fetched = 0
+        self._producers, self._consumers = Sessions(), Sessions()
+        self._unsaid: list[tuple[Dropped, str]] = []
+        self._standing = Standing(self._settings, work.consumers)
+        self._desk: Desk | None = None
+        self._trouble = WELL
+        self._logged = ""  # what the log said last of the disk
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        clock = self.place.clock
-        Path(self._work.directory).mkdir(parents=True, exist_ok=True)
-        self._spool = Spool.open(self._work.directory, self._settings, self._work.consumers, clock.utc_ns())
-        self._group = GroupCommit(self.mailbox, clock, self._spool, self._settings, self._durable)
-        self.mailbox.at(clock.now() + ENFORCE_S, self._enforce)
+        self._begun_at = self.place.clock.now()
+        self._open()
+        self.mailbox.at(self._begun_at + ENFORCE_S, self._tick)
 
     def end(self) -> None:
-        receipts = self._group.stop()
-        self._spool.close()  # makes everything durable
-        for receipt in receipts:
-            self._acknowledge(receipt)
+        desk, self._desk = self._desk, None
+        if desk is None:
+            return
+        try:
+            desk.close(END_WITHIN_S)
+        except SpoolError as failed:
+            log.error("%s; what was not durable is not acknowledged", failed)
 
     def state(self) -> Mapping[str, Any]:
-        topics = {}
-        for topic, stat in self._spool.stat().items():
-            waiting = {name: self._spool.waiting(topic, name) for name in self._work.consumers[topic]}
-            topics[topic] = {
-                "segments": stat.segments,
-                "bytes": stat.bytes,
-                "end": list(stat.end),
-                "waiting": waiting,
-                "damaged": stat.damaged,
-                "quarantined": stat.quarantined,
-                "torn_bytes": stat.torn_bytes,
-            }
-        window = "each append" if self._settings.strict else f"{self._settings.sync_s:g} s"
-        told = {"appended": self._appended, "fetched": self._fetched, "syncs": self._group.syncs}
-        return {**told, "power_cut_window": window, "topics": topics}
+        desk, now = self._desk, self.place.clock.now()
+        if desk is not None:
+            try:
+                self._standing.seen(desk.spool, desk.counts())
+            except SpoolError as error:
+                self._lost(desk, error)
+        told = {"disk": self._wrong(), **self._trouble.told(now)}
+        return {**self._standing.told(now - self._begun_at), **told, "sent_away": self._producers.away}
 
     def on_message(self, sender: str, message: Message) -> Any:
+        desk = self._desk
+        if desk is None:
+            return self._without_disk(sender, message)
         try:
-            return self._obey(sender, message)
+            return self._obey(desk, sender, message)
         except NotUnderstood as wrong:  # one bad request is its sender's problem, not everybody's
             log.error("a request of %s is refused: %s", sender, wrong)
-            return None
+            return self._refusal(message, str(wrong))
+        except SpoolFull as full:
+            return self._refusal(message, str(full))
+        except SpoolError as error:
+            self._lost(desk, error)
+            return self._refusal(message, str(error))
 
-    def _obey(self, sender: str, message: Message) -> Any:
+    def _obey(self, desk: Desk, sender: str, message: Message) -> Any:
         match message:
             case Append():
-                self._append(sender, message)
+                desk.writers.append(sender, message)
             case Fetch():
-                self._fetch(sender, message)
-            case Commit(topic=topic, consumer=consumer, session=session, place=place, state=state):
-                if self._sessions.get((topic, f"<{consumer}")) == session:
-                    self._spool.commit(SpoolCommit(topic, consumer, Position(*place), state))
-                    self._group.committed()
+                desk.readers.fetch(sender, message)
+            case Commit():
+                desk.readers.commit(message, hold=desk.writers.is_slow)
+            case Ledger():
+                return {"rows": desk.rows(), "disk": self._wrong()}
+            case Purge():
+                return {"dropped": desk.purge(message), "error": ""}
             case _:
                 return NotImplemented
         return None
 
-    # --- append ------------------------------------------------------------------------------------------------------
+    # --- the disk ----------------------------------------------------------------------------------------------------
 
-    def _append(self, sender: str, append: Append) -> None:
-        key = append.topic, append.producer
-        if append.pseq == 0:
-            self._sessions[key] = append.session
-            last, time_ns = self._spool.producer(append.topic, append.producer)
-            self._tell(sender, Appended(append.topic, append.producer, append.session, last, time_ns))
+    def _open(self) -> None:
+        work, settings, clock = self._work, self._settings, self.place.clock
+        try:
+            if self._trouble.what:
+                write_again([f"{settings.directory(work.directory, each)}/{each}" for each in work.consumers])
+            now_ns = clock.utc_ns()
+            spool = Spool.open(work.directory, settings, work.consumers, now_ns, dilute=diluted, starts=work.starts)
+        except SpoolError as error:
+            self._failed(str(error))
             return
-        if self._sessions.get(key) != append.session:
-            self._tell(sender, NoSession(append.topic, append.producer, append.session))
-            return
-        commit = append.commit and SpoolCommit(
-            append.commit[0], append.commit[1], Position(append.commit[2], append.commit[3]), append.commit[4]
+        self._trouble = self._trouble.opened()
+        self._desk = desk = Desk(
+            spool,
+            settings,
+            self.mailbox,
+            clock,
+            self._producers,
+            self._consumers,
+            self._unsaid,
+            self._tell,
+            self._well,
+            lambda error: self._lost(desk, error),
         )
-        kind = GAP if append.gaps else DATA
-        now_ns = self.place.clock.utc_ns()
-        pseq = self._spool.append(append.topic, append.producer, append.pseq, append.frames, now_ns, commit, kind)
-        self._appended += len(append.frames)
-        self._group.appended(key, _Receipt(sender, append, pseq), len(append.frames))
-        self._serve(append.topic)
+        for sessions in (self._producers, self._consumers):
+            for sender, called in sessions.called():
+                self._tell(sender, called)
 
-    def _acknowledge(self, receipt: _Receipt) -> None:
-        append = receipt.append
-        self._tell(receipt.sender, Appended(append.topic, append.producer, append.session, receipt.pseq))
-
-    def _durable(self, receipts: Iterable[_Receipt]) -> None:
-        for receipt in receipts:
-            self._acknowledge(receipt)
-        for topic, consumer in list(self._waiting):
-            if self._waiting[topic, consumer][1].durable:
-                self._hand_out(topic, consumer)
-
-    # --- fetch -------------------------------------------------------------------------------------------------------
-
-    def _fetch(self, sender: str, fetch: Fetch) -> None:
-        topic, consumer = fetch.topic, fetch.consumer
-        key = topic, f"<{consumer}"
-        if fetch.first:
-            self._sessions[key] = fetch.session
-            self._waiting.pop((topic, consumer), None)
-            self._spool.rewind(topic, consumer)
-            position, state = self._spool.cursor(topic, consumer)
-            self._tell(sender, Fetched(topic, consumer, fetch.session, (), (position.epoch, position.seq), state))
-        elif self._sessions.get(key) == fetch.session:
-            self._waiting[topic, consumer] = sender, fetch
-            self._hand_out(topic, consumer)
-        else:
-            self._tell(sender, NoSession(topic, consumer, fetch.session))
-
-    def _serve(self, topic: str) -> None:
-        for waiting_topic, consumer in list(self._waiting):
-            if waiting_topic == topic and not self._waiting[topic, consumer][1].durable:
-                self._hand_out(topic, consumer)
-
-    def _hand_out(self, topic: str, consumer: str) -> None:
-        sender, fetch = self._waiting[topic, consumer]
-        got = self._spool.fetch(topic, consumer, fetch.max_bytes, fetch.durable)
-        if not got.records and not got.holes:
+    def _lost(self, desk: Desk, error: SpoolError) -> None:
+        """The disk has failed under an open spool: let go of all of it."""
+        if self._desk is not desk:
             return
-        del self._waiting[topic, consumer]
-        told = sorted(
-            [(record.position, record.payload) for record in got.records]
-            + [(hole.last, codec.pack(_gap(hole))) for hole in got.holes],
-            key=lambda each: each[0],
-        )
-        self._fetched += len(told)
-        places = [(position.epoch, position.seq) for position, _ in told]
-        self._tell(sender, Fetched(topic, consumer, fetch.session, places, frames=[payload for _, payload in told]))
+        self._desk = None
+        self._standing.closed(desk.counts())
+        desk.abandon()
+        self._producers.all_sent_away()
+        self._consumers.all_sent_away()
+        self._failed(str(error))
+
+    def _failed(self, what: str) -> None:
+        clock = self.place.clock
+        self._trouble = self._trouble.failed(what, clock.now(), clock.utc_ns(), random.random())
+        if what != self._logged:
+            log.error("%s; nothing is acknowledged until the spool has been opened again", what)
+        self._logged = what
+        self.mailbox.at(self._trouble.next_at, self._open)
+
+    def _well(self) -> None:
+        """A sync has returned: the disk has proven itself."""
+        if self._trouble.what:
+            log.warning("the disk is well again, after %.1f s", self.place.clock.now() - self._trouble.since)
+        self._trouble, self._logged = WELL, ""
+
+    def _wrong(self) -> str:
+        """What is wrong with the disk; "" when all is well."""
+        return self._trouble.what if self._desk is None else self._desk.trouble()
+
+    def _without_disk(self, sender: str, message: Message) -> Any:
+        """Note who comes: he is called when the spool is open."""
+        match message:
+            case Append(topic=topic, producer=name, session=session, pseq=pseq):
+                self._note(self._producers, (topic, name), sender, session, opens=pseq == 0)
+            case Fetch(topic=topic, consumer=name, session=session, first=first):
+                self._note(self._consumers, (topic, name), sender, session, opens=first)
+            case Commit():
+                return None  # whoever is called says it again
+            case Ledger() | Purge():
+                return self._refusal(message, self._wrong())
+            case _:
+                return NotImplemented
+        return None
+
+    def _note(self, sessions: Sessions, key: tuple[str, str], sender: str, session: int, opens: bool) -> None:
+        if opens:
+            sessions.sent_away(key, sender, session)
+        elif not sessions.is_away(key, session):
+            self._tell(sender, NoSession(*key, session))
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 
-    def _enforce(self) -> None:
-        self.mailbox.at(self.place.clock.now() + ENFORCE_S, self._enforce)
-        for dropped in self._spool.enforce(self.place.clock.utc_ns()):
-            log.warning("%s: %d records were given up (%s)", dropped.topic, dropped.count, dropped.reason)
-            self._announce(dropped)
+    def _tick(self) -> None:
+        self.mailbox.at(self.place.clock.now() + ENFORCE_S, self._tick)
+        desk = self._desk
+        if desk is None:
+            return
+        try:
+            desk.tick()
+        except SpoolFull as full:
+            log.debug("%s", full)  # whoever needs the room says so
+        except SpoolError as error:
+            self._lost(desk, error)
 
-    def _announce(self, dropped: Dropped) -> None:
-        """A gap in the topic itself, so that everyone who reads it learns what is missing."""
-        last, _ = self._spool.producer(dropped.topic, self.place.name)
-        payload = codec.pack(_gap(dropped))
-        self._spool.append(dropped.topic, self.place.name, last + 1, [payload], self.place.clock.utc_ns(), kind=GAP)
-        self._group.written()
-        self._serve(dropped.topic)
+    def _refusal(self, message: Message, why: str) -> Any:
+        """The answer to a question that cannot be answered as it should be; other messages have none."""
+        match message:
+            case Ledger():
+                return {"rows": [], "disk": why}
+            case Purge():
+                return {"dropped": [], "error": why}
+        return None
 
     def _tell(self, to: str, message: Message) -> None:
         try:
             self.mailbox.back(to, message)
         except Down:
             return  # whoever comes in its place begins with a handshake
-
-
-def _gap(missing: Hole | Dropped) -> Gap:
-    """Missing records of a topic as a gap that travels north: their seq are the spool's."""
-    source = f"spool/{missing.topic}/{missing.first.epoch}"
-    first, last = missing.first.seq, missing.last.seq
-    return Gap(source, missing.reason, missing.since_ns, missing.until_ns, first, last, missing.count)

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from supervisors import control
-from supervisors.verbs import AsJson, DataDir, RunDir, completion, configuration, operating, records, watching
+from supervisors.verbs import AsJson, DataDir, RunDir, completion, configuration, operating, records, spool, watching
 from transports.errors import HoldfastError, NotRunning, SettingsError
 from transports.messages import Status
 
@@ -70,6 +70,8 @@ history.command("history")(configuration.history)
 history.command("show")(configuration.show)
 history.command("rollback")(configuration.rollback)
 app.add_typer(history, name="config")
+app.add_typer(spool.spool_app, name="spool")
+app.command()(spool.ledger)
 app.command()(completion.completion)
 app.command(hidden=True, context_settings={"ignore_unknown_options": True})(completion.complete)
 

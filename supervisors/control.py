@@ -1,4 +1,4 @@
-"""The operator's line to a running gateway: one question to the root's mailbox, one answer, within a deadline."""
+"""The operator's line to a running gateway: one question to a mailbox, the root's mostly, one answer, in time."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from typing import Any
 
 import zmq
 
-from transports.errors import HoldfastError, NotRunning
+from transports.errors import AskTimeout, HoldfastError, NotRunning
 from transports.messages import Message, Reply, pack, unpack
 from transports.names import PATH_LIMIT, ROOT, endpoint, listens, mailbox_path, owner_pid
 
@@ -17,14 +17,16 @@ LOOK_S = 1.0  # whether the gateway is still there, while an answer is awaited
 ENVIRONMENT = "HOLDFAST_RUN_DIR"
 
 
-def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
-    """The root's answer. Raises NotRunning when no gateway answers there, HoldfastError with what the root refused, or
-    when the run directory is another user's."""
-    path = mailbox_path(run_dir, ROOT)
+def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S, to: str = ROOT) -> Any:
+    """The answer of the root, or of the child `to`. Raises NotRunning when no gateway answers there, HoldfastError with
+    what was refused, when the gateway runs without that child, or when the run directory is another user's."""
+    path = mailbox_path(run_dir, to)
     if os.access(run_dir, os.F_OK) and not os.access(run_dir, os.X_OK):
         raise HoldfastError(f"{run_dir} belongs to the user {_owner(run_dir)}; run holdfast as that user")
-    if len(os.fsencode(path)) > PATH_LIMIT or not listens(path):
+    if len(os.fsencode(path)) > PATH_LIMIT or not listens(mailbox_path(run_dir, ROOT)):
         raise NotRunning(f"no gateway runs in {run_dir}; start it with: holdfast run CONFIG --run-dir {run_dir}")
+    if not listens(path):
+        raise HoldfastError(f"the gateway runs, but its {to} does not; {_why(to)}")
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         with context.socket(zmq.DEALER) as socket:
@@ -32,7 +34,7 @@ def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
             socket.setsockopt(zmq.ROUTING_ID, f"operator-{os.getpid()}-{secrets.token_hex(4)}".encode())
             socket.connect(endpoint(path))
             socket.send_multipart(pack(question, ask=1))
-            _await(socket, run_dir, timeout_s)
+            _await(socket, run_dir, timeout_s, to)
             reply, _ = unpack(socket.recv_multipart())
     finally:
         context.destroy(linger=0)
@@ -42,7 +44,7 @@ def ask(run_dir: Path, question: Message, timeout_s: float = TIMEOUT_S) -> Any:
     return reply.value
 
 
-def _await(socket: "zmq.Socket[bytes]", run_dir: Path, timeout_s: float) -> None:
+def _await(socket: "zmq.Socket[bytes]", run_dir: Path, timeout_s: float, to: str) -> None:
     """Wait for the answer, and no longer than there is somebody who could give it."""
     while timeout_s > 0:
         if socket.poll(round(min(timeout_s, LOOK_S) * 1000)):
@@ -50,8 +52,16 @@ def _await(socket: "zmq.Socket[bytes]", run_dir: Path, timeout_s: float) -> None
         timeout_s -= LOOK_S
         if not listens(mailbox_path(run_dir, ROOT)):
             raise NotRunning(f"the gateway in {run_dir} ended before it answered")
+        if not listens(mailbox_path(run_dir, to)):
+            raise HoldfastError(f"the {to} ended before it answered; {_why(to)}")
+    if to != ROOT:
+        raise AskTimeout(f"the {to} does not answer in time; {_why(to)}")
     pid = owner_pid(run_dir / LOCK)
     raise NotRunning(f"the gateway in {run_dir} (pid {pid}) does not answer in time")
+
+
+def _why(child: str) -> str:
+    return f"see why: holdfast status {child}, holdfast logs {child}"
 
 
 def find_run_dir(given: Path | None) -> Path:

@@ -5,14 +5,16 @@
                   │                                                          durable()
     fetch  <── ReadHandle of a consumer        commit ──> a record in a log, like everything else
 
-    spool.py     all topics of a directory: the verbs             terms.py     the words: Position, Record, Hole, ...
-    log.py       one topic: its segments in order                 retention.py what may go, what must
-    active.py    the segment being written                        reader.py    where one consumer reads
-    recovery.py  what the files say after a crash                 quarantine.py where unreadable segments go
-    segment.py   one file: name, header, reading                  record.py    one record: its bytes
-    state.py     snapshots and commits, as bytes                  cursors.py   how far each consumer is
-    files.py     the file operations                              sync.py      a sync that runs in another thread
-    fault.py     after an error nothing is trusted
+    the verbs        spool.py (all topics of a directory), settings.py, terms.py (the words)
+    one topic        log.py (its segments), active.py (the one being written), topics.py (all logs, their order)
+    reading          reader.py (where one consumer reads), segment_reader.py (one file, and on behind damage)
+    bytes            record.py, segment.py (name and header), state.py (snapshots and commits)
+    opening          opening.py, recovery.py (what the files say after a crash), beginning.py (a new consumer),
+                     quarantine.py (unreadable segments)
+    what may go      retention.py (quotas), rewriting.py (diluted segments, and what is left of given up ones)
+    who had what     cursors.py, accounts.py (the ledger)
+    the disk         files.py (its operations), sync.py (a sync in another thread), fault.py (after one nothing is trusted)
+    from outside     inspection.py, examination.py, sights.py, viewing.py: to be read by who does not own it
 
 What it keeps, whatever dies and whenever (tests are named after these):
 
@@ -27,9 +29,16 @@ What it keeps, whatever dies and whenever (tests are named after these):
     that is not durable.
 5.  A producer's record is taken once: pseq is compared with the last one held, which survives with the records.
 6.  Opening reads the newest segment and the names of the others. Nothing in memory grows with the number of records.
-7.  Nothing unreadable is deleted, and nothing unreadable keeps the spool from opening.
-8.  Every acknowledged record that is lost is in a Hole (found while reading) or a Dropped (given up), not in both.
+7.  Nothing unreadable is deleted, and nothing unreadable keeps the spool from opening. Damage costs the records that
+    it hit: what a header says is found elsewhere, and reading goes on at the next whole record.
+8.  Every acknowledged record that is lost is in a Hole (found while reading) or a Dropped (given up), not in both, as
+    long as a newer segment is there to tell of it.
 9.  After an error of a write or a sync nothing more is promised, until the spool is opened again.
+10. For each producer and consumer, in samples: read = delivered + waiting + gaps. What is given up, damaged or diluted
+    is the difference between what the heads of the segments say and what was handed out; nobody has to note it.
+11. A segment is rewritten as a whole or not at all, only with less in it, and each record keeps its seq. Gaps and
+    alarms outlive the samples around them as long as the reserve has room.
+12. A segment goes only when the accounts of all who had a part of it are settled and durable.
 
 Why a log of files and not a database: a batch is one write and one sync, a deletion is one unlink, and what a power
 cut or a dying SD card leaves behind can be read by a person with this page and a hex dump.

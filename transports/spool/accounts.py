@@ -81,12 +81,21 @@ def began(log: Log, position: Position) -> Cursor:
 
 
 def head_after(log: Log, at: SegmentKey) -> Mapping[str, Produced]:
-    """What the producers had said before the first segment from a key on whose head can be read."""
+    """What the producers had said before the first segment from a key on.
+
+    Where its head cannot be read, the next one that can, less what can be read between them.
+    """
+    between: dict[str, int] = {}
     for segment in log.from_key(at):
         head = log.head(segment)
         if head is not None:
-            return head
-    return log.state.producers
+            return _less(head, between) if between else head
+        add(between, log.counts(segment))
+    return _less(log.state.producers, between)
+
+
+def _less(head: Mapping[str, Produced], counts: Mapping[str, int]) -> Mapping[str, Produced]:
+    return {name: known._replace(kept=known.kept - counts.get(name, 0)) for name, known in head.items()}
 
 
 def add(sums: dict[str, int], more: Mapping[str, int]) -> None:

@@ -3,7 +3,7 @@
 import errno
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from math import inf
 
 from transports.errors import NotUnderstood
@@ -14,7 +14,8 @@ from transports.spool.files import Files
 from transports.spool.recent import Recent
 from transports.spool.record import HEAD_BYTES, MORE, Entry, pack
 from transports.spool.recovery import Damage, Recovered
-from transports.spool.segment import Head, Place, Segment, SegmentReader, create, rewrite
+from transports.spool.segment import Head, Place, Segment, create, rewrite
+from transports.spool.segment_reader import SegmentReader
 from transports.spool.state import NEVER, Produced, SegmentKey, unpack_state
 from transports.spool.sync import Written
 from transports.spool.terms import COUNTED, Kind, Position
@@ -145,6 +146,10 @@ class Log:
             reader.close()
             return reader.created_ns
         return self.state.time_ns
+
+    def reading(self, segment: Segment) -> AbstractContextManager[None]:
+        """An error of the disk inside is the end of this spool; a sector that cannot be read is none (SegmentReader)."""
+        return self._fault.guard("read", segment.path)
 
     def from_key(self, key: SegmentKey) -> Sequence[Segment]:
         """The segments from one on, oldest first."""

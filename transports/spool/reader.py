@@ -10,7 +10,8 @@ from math import inf
 
 from transports.spool.log import Log
 from transports.spool.record import Entry
-from transports.spool.segment import Segment, SegmentReader
+from transports.spool.segment import Segment
+from transports.spool.segment_reader import SegmentReader
 from transports.spool.terms import COUNTED, NUMBERED, START, Fetched, Hole, Kind, Position, Record
 
 _KINDS = tuple(Kind)
@@ -112,7 +113,8 @@ class ReadHandle:
         return True
 
     def _read_block(self, reader: SegmentReader, segment: Segment, limit: int) -> None:
-        self._parsed, offset, skipped = reader.read(self._offset, limit)
+        with self._log.reading(segment):
+            self._parsed, offset, skipped = reader.read(self._offset, limit)
         if skipped:
             self._log.note_damage(segment, self._offset)
             self._offset = offset

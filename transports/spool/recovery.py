@@ -19,7 +19,8 @@ from transports.errors import NotUnderstood
 from transports.spool import quarantine
 from transports.spool.files import Files
 from transports.spool.record import MORE, Entry, unpack_mark
-from transports.spool.segment import Place, Segment, SegmentReader, parse_name
+from transports.spool.segment import Place, Segment, parse_name
+from transports.spool.segment_reader import SegmentReader
 from transports.spool.state import State, unpack_state
 from transports.spool.terms import Kind, Position
 

@@ -7,16 +7,17 @@ Before a segment changes under a consumer, what the consumer had of it is put to
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
-from transports.errors import SpoolFull
+from transports.errors import QuotaFull, SpoolFull
 from transports.spool.accounts import credited, lost_samples
 from transports.spool.log import Log
 from transports.spool.rewriting import REMAINS_S, Dilute, bridged, diluted, remains
 from transports.spool.segment import Segment
 from transports.spool.settings import DILUTE_S, Policy, Quota, Settings
 from transports.spool.state import Cursor, CursorKey, SegmentKey
-from transports.spool.terms import Dropped, Position
+from transports.spool.terms import DATA, Dropped, Kind, Position
 from transports.spool.topics import Topics
 
 AT_ONCE = 2  # segments that are diluted before others have their turn: each costs some tenths of a second
@@ -42,6 +43,40 @@ class Retention:
             yield from self._too_much(log)
         if self._settings.total_bytes:
             yield from self._too_much_in_all()
+
+    def admit(self, log: Log, kind: Kind, more_bytes: int, now_ns: int) -> None:
+        """Raises QuotaFull when the topic takes no more of this; gaps and alarms may use the reserve."""
+        quota = self.quota(log.place.topic)
+        if quota.policy not in (Policy.DROP_NEWEST, Policy.BLOCK):
+            return
+        limit = quota.data_bytes(self._settings.reserve_bytes) if kind == DATA else quota.max_bytes
+        if disk_bytes(log) + more_bytes > limit:
+            self.settle_accounts()
+            self.remove_consumed(log.place.topic, now_ns)
+        if (used := disk_bytes(log)) + more_bytes > limit:
+            raise QuotaFull(f"{log.place.topic}: {used} of {limit} bytes are used; the policy is {quota.policy.value}")
+
+    def shed(self, log: Log) -> list[Dropped]:
+        """Make room on a full disk: what is consumed, or else the oldest segment. SpoolFull when there is none."""
+        oldest = log.segments[0]
+        self.remove_consumed(log.place.topic, log.state.time_ns)
+        if oldest.gone:
+            return []
+        if len(log.segments) == 1:
+            raise SpoolFull(f"{log.place.folder}: the disk is full, and there is nothing left to give up")
+        return list(self.drop(log, [oldest], "full", salvage=False))
+
+    def pass_over(self, log: Log, consumer: str) -> list[Dropped]:
+        """A consumer goes on after everything that is there; it has been closed off already."""
+        key = log.place.topic, consumer
+        before = credited(log, dict(self._cursors.of(log.place.topic))[key], leaving=log.active.segment.key)
+        position, count = before.position, waiting(log, before.position)
+        self._topics.keep(key, replace(before, position=log.state.end, state=b""))
+        self._topics.sync()
+        if not count:
+            return []
+        first = max(Position(position.epoch, position.seq + 1), Position(*log.segments[0].key))
+        return [Dropped(log.place.topic, first, log.state.end, count, 0, log.state.time_ns, "purged")]
 
     def settle_accounts(self) -> None:
         """Put to the accounts of all consumers the segments that they have passed."""
@@ -191,6 +226,13 @@ class Retention:
             "quarantined" if segment.lost_to is not None else reason,
             lost_samples(log, [segment]),
         )
+
+
+def waiting(log: Log, position: Position) -> int:
+    """About how many records come after a position; 0 only when there are none."""
+    if position >= log.state.end:
+        return 0
+    return max(1, log.state.end.seq - max(position.seq, log.segments[0].first - 1))
 
 
 def disk_bytes(log: Log) -> int:

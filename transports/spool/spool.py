@@ -3,20 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from transports.errors import NotUnderstood, QuotaFull, SpoolFull
-from transports.spool.accounts import Account, accounts, credited
-from transports.spool.beginning import BEGINNING, begin_at
+from transports.errors import NotUnderstood
+from transports.spool.accounts import Account, accounts
 from transports.spool.cursors import FORGOTTEN_NS, Cursors
 from transports.spool.fault import Fault
 from transports.spool.files import CountedFiles, Files, OsFiles
 from transports.spool.log import Log
+from transports.spool.opening import take_over, welcome
 from transports.spool.reader import ReadHandle
 from transports.spool.record import check_sizes
-from transports.spool.recovery import recover
-from transports.spool.retention import Retention, disk_bytes
+from transports.spool.retention import Retention, disk_bytes, waiting
 from transports.spool.rewriting import Dilute
 from transports.spool.segment import Place, check_topic
-from transports.spool.settings import Policy, Settings
+from transports.spool.settings import Settings
 from transports.spool.state import NEVER, NOWHERE, CursorKey
 from transports.spool.sync import SyncJob
 from transports.spool.terms import DATA, Commit, Dropped, Fetched, Kind, Position, TopicStat
@@ -61,8 +60,9 @@ class Spool:
             check_topic(topic)
         counted, fault = CountedFiles(files or OsFiles()), Fault()
         spool = cls(settings, Topics(Cursors(consumers), settings.segment_bytes, fault), counted, fault, dilute)
-        spool._take_over({topic: Place(settings.directory(directory, topic), topic) for topic in consumers}, now_ns)
-        spool._welcome(starts or {})
+        places = {topic: Place(settings.directory(directory, topic), topic) for topic in consumers}
+        take_over(spool._topics, places, counted, fault, now_ns, spool._relieve)
+        welcome(spool._topics, starts or {})
         return spool
 
     def append(
@@ -92,7 +92,7 @@ class Spool:
             return last
         cursor = self._topics.moved(commit) if commit else None
         if fresh or cursor:
-            self._admit(log, kind, sum(map(len, fresh)), now_ns)
+            self._retention.admit(log, kind, sum(map(len, fresh)), now_ns)
             what = Transaction(producer, pseq + known, fresh, counts[known:] or [0] * len(fresh), kind, now_ns)
             self._topics.write(log, what, commit, cursor)
         return log.state.producers.get(producer, NEVER).pseq
@@ -133,8 +133,7 @@ class Spool:
     def rewind(self, topic: str, consumer: str) -> None:
         """The next fetch begins after the committed cursor again: the consumer has restarted."""
         self._fault.check()
-        for handle in self._handles.pop(self._cursors.known(topic, consumer), {}).values():
-            handle.close()
+        self._rewind(self._cursors.known(topic, consumer))
 
     def producer(self, topic: str, name: str) -> tuple[int, int]:
         """(last pseq, time in ns of its last record); (0, 0) for a name that never appended."""
@@ -156,7 +155,7 @@ class Spool:
 
     def waiting(self, topic: str, consumer: str) -> int:
         """About how many records a consumer has not committed yet; 0 only when there are none."""
-        return self._waiting(self._topics.log(topic), self.cursor(topic, consumer)[0])
+        return waiting(self._topics.log(topic), self.cursor(topic, consumer)[0])
 
     def dirty(self) -> SyncJob:
         """What would not survive a power cut now, as a job to run here or elsewhere; false when there is nothing.
@@ -184,14 +183,7 @@ class Spool:
 
     def shed(self, topic: str) -> list[Dropped]:
         """Make room on a full disk: what is consumed, or else the oldest segment. SpoolFull when there is none."""
-        log = self._topics.log(topic)
-        before = len(log.segments)
-        self._retention.remove_consumed(topic, log.state.time_ns)
-        going = log.segments[:1] if len(log.segments) == before > 1 else []
-        dropped = list(self._retention.drop(log, going, "full", salvage=False))
-        if len(log.segments) == before:
-            raise SpoolFull(f"{log.place.folder}: the disk is full, and there is nothing left to give up")
-        return dropped
+        return self._retention.shed(self._topics.log(topic))
 
     def ledger(self) -> list[Account]:
         """Every producer's account with every consumer of its topic; one that nobody reads has the consumer ""."""
@@ -211,18 +203,23 @@ class Spool:
             raise NotUnderstood(f"{topic!r} has no consumer {consumer!r}; known are {names}")
         self._topics.roll(log, now_ns or log.state.time_ns)
         if consumer:
-            return self._passed_over(log, consumer)
+            self._rewind((topic, consumer))
+            return self._retention.pass_over(log, consumer)
         return list(self._retention.drop(log, log.segments[:-1], "purged", salvage=False))
 
     def forget(self, topic: str, consumer: str) -> None:
         """Nothing waits for this consumer any more; if it comes back, it is a new one. NotUnderstood: it is in use."""
-        key = topic, consumer
-        if self._cursors.is_known(key):
-            raise NotUnderstood(f"{consumer!r} is in the configuration: take it out there before it can be forgotten")
+        key = self.may_forget(topic, consumer)
         cursor = dict(self._cursors.of(topic)).get(key)
         if cursor is not None:
             self._topics.keep(key, replace(cursor, time_ns=FORGOTTEN_NS))
             self.sync()
+
+    def may_forget(self, topic: str, consumer: str) -> CursorKey:
+        """Raises NotUnderstood for one that is in use."""
+        if self._cursors.is_known((topic, consumer)):
+            raise NotUnderstood(f"{consumer!r} is in the configuration: take it out there before it can be forgotten")
+        return topic, consumer
 
     @property
     def written_bytes(self) -> int:
@@ -248,75 +245,16 @@ class Spool:
             self._handles.clear()
             self._fault.reason = self._fault.reason or "it was closed"
 
-    def _take_over(self, places: Mapping[str, Place], now_ns: int) -> None:
-        directories = sorted({place.directory for place in places.values()})
-        with self._fault.guard("open", ", ".join(directories)):
-            for each in directories:
-                self._files.make_dir(f"{each}/quarantine")
-            found = {topic: recover(self._files, place) for topic, place in places.items()}
-            for each in directories:
-                self._files.fsync_dir(f"{each}/quarantine")
-                self._files.fsync_dir(each)
-        for topic, recovered in found.items():
-            self._topics.logs[topic] = Log(self._files, places[topic], self._fault, recovered)
-            self._cursors.found(recovered.state.cursors)
-        for topic, log in self._topics.logs.items():
-            self._begin(log, self._cursors.furthest(topic), now_ns)
-
-    def _welcome(self, starts: Mapping[str, str]) -> None:
-        """Give those a cursor who have none yet, so that their accounts have a beginning."""
-        for topic, names in self._cursors.consumers.items():
-            known = dict(self._cursors.of(topic))
-            for name in names:
-                if (topic, name) not in known:
-                    self._topics.keep(
-                        (topic, name), begin_at(self._topics.logs[topic], starts.get(name, BEGINNING), known)
-                    )
-
-    def _begin(self, log: Log, furthest: Position, now_ns: int) -> None:
-        if not log.segments:  # the topic's files were taken away, but cursors elsewhere remember how far it was
-            log.state.end = max(log.state.end, furthest)
-        while True:
-            try:
-                log.begin(max(log.epoch, furthest.epoch) + 1, now_ns)
-                return
-            except SpoolFull:  # which must not keep the gateway from starting
-                victims = [each for each in self._topics.logs.values() if len(each.segments) > 1]
-                if not victims:
-                    raise
-                self._dropped += self.shed(max(victims, key=disk_bytes).place.topic)
-
-    def _admit(self, log: Log, kind: Kind, more_bytes: int, now_ns: int) -> None:
-        """Raises QuotaFull when the topic takes no more; what is for the reserve may use that."""
-        quota = self._settings.quota(log.place.topic)
-        if quota.policy not in (Policy.DROP_NEWEST, Policy.BLOCK):
-            return
-        limit = quota.data_bytes(self._settings.reserve_bytes) if kind == DATA else quota.max_bytes
-        if disk_bytes(log) + more_bytes > limit:
-            self._retention.settle_accounts()
-            self._retention.remove_consumed(log.place.topic, now_ns)
-        if (used := disk_bytes(log)) + more_bytes > limit:
-            raise QuotaFull(
-                f"{log.place.topic}: {used} of {limit} bytes are used, and the policy is {quota.policy.value}"
-            )
-
-    def _passed_over(self, log: Log, consumer: str) -> list[Dropped]:
-        key = log.place.topic, consumer
-        before = credited(log, dict(self._cursors.of(log.place.topic))[key], leaving=log.active.segment.key)
-        position, count = before.position, self._waiting(log, before.position)
-        self._topics.keep(key, replace(before, position=log.state.end, state=b""))
-        self.sync()
+    def _rewind(self, key: CursorKey) -> None:
         for handle in self._handles.pop(key, {}).values():
             handle.close()
-        if not count:
-            return []
-        first = Position(position.epoch, position.seq + 1)
-        return [Dropped(log.place.topic, first, log.state.end, count, 0, log.state.time_ns, "purged")]
 
-    def _waiting(self, log: Log, position: Position) -> int:
-        if position >= log.state.end:
-            return 0
-        return max(1, log.state.end.seq - max(position.seq, log.segments[0].first - 1))
+    def _relieve(self) -> bool:
+        """Make room for opening: the oldest of what takes most goes."""
+        victims = [each for each in self._topics.logs.values() if len(each.segments) > 1]
+        if victims:
+            self._dropped += self.shed(max(victims, key=disk_bytes).place.topic)
+        return bool(victims)
 
     def _stat(self, topic: str, log: Log) -> TopicStat:
         return TopicStat(

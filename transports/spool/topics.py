@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from transports.errors import NotUnderstood
+from transports.errors import NotUnderstood, SpoolFull
 from transports.spool.accounts import credited
 from transports.spool.cursors import Cursors
 from transports.spool.fault import Fault
@@ -70,11 +70,14 @@ class Topics:
         """Write a cursor as it is now into the log that has it, because a later one would not bring back its commit."""
         cursor = replace(cursor, revision=self.cursors.revision(key) + 1)
         home = next((log for log in self.logs.values() if _has(log, key, cursor.revision - 1)), self.log(key[0]))
-        if home.begun:
-            self.write(home, _nothing(home), Commit(*key, cursor.position, cursor.state), cursor)
-        else:  # it comes with the snapshot with which the log begins
-            self.cursors.moved(key, cursor)
-            home.state.committed(key, cursor)
+        try:
+            if home.begun:
+                self.write(home, _nothing(home), Commit(*key, cursor.position, cursor.state), cursor)
+                return
+        except SpoolFull:
+            pass
+        self.cursors.moved(key, cursor)  # it comes with the snapshot with which the next segment begins
+        home.state.committed(key, cursor)
 
     def roll(self, log: Log, now_ns: int) -> None:
         """Go on in a new segment. What is closed is durable, in all topics: none of them before what it commits."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from transports.errors import NotUnderstood
 from transports.spool.files import File, Files, OsFile, OsFiles
 from transports.spool.record import LEAD_BYTES, MORE, Entry, promised_bytes, unpack_mark
-from transports.spool.segment import BLOCK_BYTES, Place, Segment, SegmentReader
+from transports.spool.segment import Place, Segment
+from transports.spool.segment_reader import BLOCK_BYTES, SegmentReader
 from transports.spool.terms import Kind
 
 

@@ -9,7 +9,8 @@ from spool_disks import MemoryFiles
 
 from transports.errors import NotUnderstood
 from transports.spool.record import Entry, pack, parse
-from transports.spool.segment import Place, Segment, SegmentReader, parse_name
+from transports.spool.segment import Place, Segment, parse_name
+from transports.spool.segment_reader import SegmentReader
 from transports.spool.state import (
     NOWHERE,
     Cursor,
