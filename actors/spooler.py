@@ -20,7 +20,6 @@ from typing import Any
 
 from actors.actor import Actor, Fate, Place
 from actors.desk import Desk
-from actors.disk import write_again
 from actors.sessions import Sessions
 from actors.standing import Standing
 from actors.trouble import WELL
@@ -122,8 +121,6 @@ class Spooler(Actor):
     def _open(self) -> None:
         work, settings, clock = self._work, self._settings, self.place.clock
         try:
-            if self._trouble.what:
-                write_again([f"{settings.directory(work.directory, each)}/{each}" for each in work.consumers])
             now_ns = clock.utc_ns()
             spool = Spool.open(work.directory, settings, work.consumers, now_ns, dilute=diluted, starts=work.starts)
         except SpoolError as error:

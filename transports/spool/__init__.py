@@ -13,7 +13,7 @@
                      quarantine.py (unreadable segments)
     what may go      retention.py (quotas), rewriting.py (diluted segments, and what is left of given up ones)
     who had what     cursors.py, accounts.py (the ledger)
-    the disk         files.py (its operations), sync.py (a sync in another thread), fault.py (after one nothing is trusted)
+    the disk         files.py (its operations), sync.py (in another thread), fault.py (then nothing is trusted)
     from outside     inspection.py, examination.py, sights.py, viewing.py: to be read by who does not own it
 
 What it keeps, whatever dies and whenever (tests are named after these):

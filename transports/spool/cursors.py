@@ -20,17 +20,19 @@ class Cursors:
     def __init__(self, consumers: Mapping[str, Collection[str]]) -> None:
         self.consumers = {topic: tuple(names) for topic, names in consumers.items()}
         self._now: dict[CursorKey, Cursor] = {}
+        self._written: dict[CursorKey, Cursor] = {}  # but for those that found no room yet, the same
         self._durable: dict[CursorKey, Cursor] = {}
 
     def found(self, cursors: Mapping[CursorKey, Cursor]) -> None:
         """Some that were read from a log at opening; of the same cursor in several logs the newest counts."""
         for key, cursor in cursors.items():
             self._now[key] = max(cursor, self._now.get(key, NOWHERE), key=_order)
+        self._written = dict(self._now)
         self.durable_to(self._now)
 
-    def now(self) -> dict[CursorKey, Cursor]:
-        """All of them as they are."""
-        return dict(self._now)
+    def written(self) -> dict[CursorKey, Cursor]:
+        """All of them as the next sync makes them durable."""
+        return dict(self._written)
 
     def durable_to(self, cursors: Mapping[CursorKey, Cursor]) -> None:
         """These commits would survive a power cut."""
@@ -59,6 +61,10 @@ class Cursors:
 
     def moved(self, key: CursorKey, cursor: Cursor) -> None:
         """A commit was written."""
+        self._now[key] = self._written[key] = cursor
+
+    def noted(self, key: CursorKey, cursor: Cursor) -> None:
+        """It moved, but there was no room to write it: it comes with the next one, or with the next snapshot."""
         self._now[key] = cursor
 
     def revision(self, key: CursorKey) -> int:

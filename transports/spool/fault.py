@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from transports.errors import SpoolError, SpoolFull
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Fault:
@@ -41,4 +41,4 @@ class Fault:
 
 def full(doing: str, path: str, error: OSError) -> SpoolFull | None:
     """The gentler error for a disk without room, None for every other."""
-    return SpoolFull(f"{doing} {path}: {error.strerror}") if error.errno in _FULL else None
+    return SpoolFull(f"{doing} {path}: {error.strerror}") if error.errno in FULL else None

@@ -12,7 +12,7 @@ from transports.spool.active import Active
 from transports.spool.fault import Fault, full
 from transports.spool.files import Files
 from transports.spool.recent import Recent
-from transports.spool.record import HEAD_BYTES, MORE, Entry, pack
+from transports.spool.record import HEAD_BYTES, MORE, Entry, pack, pack_mark
 from transports.spool.recovery import Damage, Recovered
 from transports.spool.segment import Head, Place, Segment, create, rewrite
 from transports.spool.segment_reader import SegmentReader
@@ -89,6 +89,15 @@ class Log:
             self.state.produced(producer, pseq + last, now_ns, sum(counts), kind == Kind.GAP)
             self.state.end = Position(self.epoch, seq + len(payloads))
 
+    def raise_floor(self, segments: Collection[Segment]) -> None:
+        """Say that these go on purpose, before they do. Raises SpoolFull or SpoolError."""
+        floor = max((self.last_of(segment).seq + 1 for segment in segments), default=0)
+        if floor > self.state.floor:
+            self.state.floor = floor
+            if self.begun:
+                state, seed = self.state, self.active.seed
+                self.active.append(b"".join(pack(seed, Kind.FLOOR, pack_mark(floor), state.end.seq, state.time_ns)))
+
     def written(self) -> Written | None:
         """What a sync would make durable; None when everything is."""
         active = self.active
@@ -148,7 +157,7 @@ class Log:
         return self.state.time_ns
 
     def reading(self, segment: Segment) -> AbstractContextManager[None]:
-        """An error of the disk inside is the end of this spool; a sector that cannot be read is none (SegmentReader)."""
+        """An error of the disk inside ends this spool; a sector that cannot be read is none (SegmentReader)."""
         return self._fault.guard("read", segment.path)
 
     def from_key(self, key: SegmentKey) -> Sequence[Segment]:
@@ -222,7 +231,6 @@ class Log:
         """Delete segments for good; those in quarantine leave the log, and their files stay."""
         if not segments:
             return
-        self.state.floor = max(self.state.floor, *(self.last_of(segment).seq + 1 for segment in segments))
         for segment in segments:
             with self._fault.guard("delete", segment.path):
                 self._unlink(segment)

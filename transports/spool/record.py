@@ -4,7 +4,7 @@
          0     4  marker      F5 C1 48 53: no UTF-8 text and no msgpack has its first two bytes in a row
          4     4  length      u32, bytes after the crc: 40 + name + payload
          8     4  crc32       of everything after it, begun with the seed of its segment (segment.py)
-        12     1  kind        0 DATA, 1 GAP, 2 COMMIT, 3 STATE, 4 MARK, 5 ALARM, 6 SPAN; readers skip higher ones
+        12     1  kind        0 DATA, 1 GAP, 2 COMMIT, 3 STATE, 4 MARK, 5 ALARM, 6 SPAN, 7 FLOOR; others are skipped
         13     1  flags       1 MORE: the transaction goes on in the next record
         14     2  name size   u16
         16     8  pseq        u64, the producer's own number; 0 where the kind has none
@@ -19,7 +19,7 @@
 All integers are little-endian. MARK says: every byte of this file before the offset in its payload was durable when
 the mark was written. Damage before the last mark is the disk's, and only the hit records are lost; what is broken
 after it was never acknowledged, and the log ends there. SPAN says: the `span` seq that end with its own were given up
-on purpose, and told of.
+on purpose, and told of. FLOOR (u64): so was everything in segments that begin before this seq.
 
 Version 1, read but not written: the marker ends with 52, the crc begins with the seed alone, and there are no count,
 span and total (0, 1, 0): the name is at 40.
@@ -114,13 +114,13 @@ def pack(
     return _LEAD.pack(MARKER, 40 + len(name) + len(payload), crc), rest, name, payload
 
 
-def pack_mark(durable_offset: int) -> bytes:
-    """The payload of a MARK."""
-    return _MARK.pack(durable_offset)
+def pack_mark(offset_or_seq: int) -> bytes:
+    """The payload of a MARK or a FLOOR."""
+    return _MARK.pack(offset_or_seq)
 
 
 def unpack_mark(payload: bytes) -> int:
-    """Up to which offset the file was durable; 0 from a mark of another form."""
+    """Up to which offset the file was durable, or where the floor is; 0 from a record of another form."""
     offset: int = _MARK.unpack(payload)[0] if len(payload) == _MARK.size else 0
     return offset
 

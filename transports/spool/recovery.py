@@ -118,8 +118,8 @@ def _take_in(found: Recovered, newest: list[_Opened]) -> None:
     found.state = newest[0].state or State()
     last = newest[-1]
     if last.reader is not None:
-        size = _sound_size(last.reader, last.segment.size)
-        last.reader.sync_cut(size, cut=size < last.segment.size)
+        size, durable = _sound_size(last.reader, last.segment.size)
+        last.reader.make_durable(size, durable, cut=size < last.segment.size)
         found.torn_bytes, last.segment.size = last.segment.size - size, size
     for opened in newest:
         _replay(found, opened)
@@ -127,8 +127,9 @@ def _take_in(found: Recovered, newest: list[_Opened]) -> None:
             opened.reader.close()
 
 
-def _sound_size(reader: SegmentReader, size: int) -> int:
-    """Where the log ends: after the last whole transaction before any damage that is not the disk's own."""
+def _sound_size(reader: SegmentReader, size: int) -> tuple[int, int]:
+    """Where the log ends: after the last whole transaction before any damage that is not the disk's own; and up to
+    where it was durable already."""
     complete = durable = min(reader.body, size)
     damaged: list[tuple[int, int]] = []  # where, and the end of the last whole transaction before it
     for at, entry in _walk(reader, complete, size):
@@ -140,7 +141,7 @@ def _sound_size(reader: SegmentReader, size: int) -> int:
         if not entry.flags & MORE:
             complete = at + entry.size
     torn = [before for at, before in damaged if at >= durable]
-    return max(durable, torn[0] if torn else complete)
+    return max(durable, torn[0] if torn else complete), durable
 
 
 def _replay(found: Recovered, opened: _Opened) -> None:

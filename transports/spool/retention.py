@@ -7,6 +7,7 @@ Before a segment changes under a consumer, what the consumer had of it is put to
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
 
@@ -16,7 +17,7 @@ from transports.spool.log import Log
 from transports.spool.rewriting import REMAINS_S, Dilute, bridged, diluted, remains
 from transports.spool.segment import Segment
 from transports.spool.settings import DILUTE_S, Policy, Quota, Settings
-from transports.spool.state import Cursor, CursorKey, SegmentKey
+from transports.spool.state import SegmentKey
 from transports.spool.terms import DATA, Dropped, Kind, Position
 from transports.spool.topics import Topics
 
@@ -84,7 +85,7 @@ class Retention:
         for topic, log in list(self._topics.logs.items()):
             for key, cursor in list(self._cursors.of(topic)):
                 after = credited(log, cursor)
-                changed |= after is not cursor and self._settled(key, after)
+                changed |= after is not cursor and self._topics.keep(key, after)
         if changed:
             self._topics.sync()
 
@@ -113,12 +114,12 @@ class Retention:
         self._leave(log, going)
         last = going[-1].key
         dropped = [self._dropped(log, segment, reason) for segment in going]
-        worth = [each for each in going if salvage and each.lost_to is None and not self._had(log, each)]
-        kept = {each.key for each in worth if log.diluted_s(each) == REMAINS_S or remains(log, each, self._settings)}
-        self._bridge(log, kept, last)
-        log.remove(
-            [segment for segment in log.segments if going[0].key <= segment.key <= last and segment.key not in kept]
-        )
+        kept: set[SegmentKey] = set()
+        with suppress(SpoolFull):  # then what is left of them must go as well
+            kept |= set(self._salvaged(log, going)) if salvage else set()
+            self._bridge(log, kept, last)
+        removed = [each for each in log.segments if going[0].key <= each.key <= last and each.key not in kept]
+        self._remove(log, removed)
         self._trim_remains(log)
         yield from (each for each in dropped if each.count > 0)
 
@@ -158,6 +159,21 @@ class Retention:
         if excess > 0:
             yield from self.drop_oldest(max(self._topics.logs.values(), key=disk_bytes), excess, "quota")
 
+    def _remove(self, log: Log, going: Sequence[Segment]) -> None:
+        """Delete what somebody may not have had; that it went on purpose is durable before."""
+        if going and going[0] is log.segments[0]:
+            with suppress(SpoolFull):
+                log.raise_floor(going)
+                self._topics.sync()
+        log.remove(going)
+
+    def _salvaged(self, log: Log, going: Sequence[Segment]) -> Iterator[SegmentKey]:
+        for each in going:
+            if each.lost_to is not None or self._had(log, each):
+                continue
+            if log.diluted_s(each) == REMAINS_S or remains(log, each, self._settings):
+                yield each.key
+
     def _bridge(self, log: Log, kept: Collection[SegmentKey], last: SegmentKey) -> None:
         """What is left of a segment says also that those after it were given up, or a reader would find a hole."""
         before, to_seq = None, 0
@@ -180,23 +196,16 @@ class Retention:
                 break
             excess -= segment.disk_bytes
             going.append(segment)
-        log.remove(going)
+        self._remove(log, going)
 
     def _leave(self, log: Log, going: Sequence[Segment]) -> None:
         """Settle the accounts of those who had a part of what goes now."""
         changed, first, last = False, Position(*going[0].key), going[-1].key
         for key, cursor in list(self._cursors.of(log.place.topic)):
             if cursor.at <= last and cursor.position >= first:
-                changed |= self._settled(key, credited(log, cursor, leaving=last))
+                changed |= self._topics.keep(key, credited(log, cursor, leaving=last))
         if changed:
             self._topics.sync()
-
-    def _settled(self, key: CursorKey, cursor: Cursor) -> bool:
-        try:
-            self._topics.keep(key, cursor)
-        except SpoolFull:  # the account is settled when there is room again; a crash until then shows it as a gap
-            return False
-        return True
 
     def _had(self, log: Log, segment: Segment) -> bool:
         position, _ = self._cursors.slowest(log.place.topic)

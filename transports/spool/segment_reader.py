@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from zlib import crc32
 
 from transports.errors import NotUnderstood
+from transports.spool.fault import FULL
 from transports.spool.files import Files
 from transports.spool.record import LEAD_BYTES, MARKER, PREFIX_BYTES, Entry, markers, parse, promised_bytes
 from transports.spool.segment import CRC, HEADER, HEADERS, LEAD, MAGIC, SECTOR_BYTES, VERSION, Place, Segment
@@ -120,10 +121,20 @@ class SegmentReader:
         entries, _ = parse(self.peek(promised, at), 0, self._seed)
         return bool(entries)
 
-    def sync_cut(self, size: int, cut: bool) -> None:
-        """Make the file durable as it is, or cut to `size` bytes."""
+    def make_durable(self, size: int, durable: int, cut: bool) -> None:
+        """Make the file durable as it is, or cut to `size` bytes.
+
+        What is not known to be durable is written again: after a failed fdatasync the kernel may hold pages as clean
+        that never reached the disk (fsync(2)). They read well, and the next sync would do nothing about them.
+        """
         if cut:
             self._file.truncate(size)
+        try:
+            for offset in range(durable, size, BLOCK_BYTES):
+                self._file.pwrite(self.peek(min(BLOCK_BYTES, size - offset), offset), offset)
+        except OSError as error:
+            if error.errno not in FULL:  # a file system that writes elsewhere, and has no room: it is as it was
+                raise
         self._file.fdatasync()
 
     def close(self) -> None:

@@ -126,8 +126,9 @@ class Spool:
             handle.close()
             handle = None
         if handle is None:
-            start = self._cursors.at(topic, consumer).position if after is None else after
-            handle = lanes[lane] = ReadHandle(log, start)
+            cursor = self._cursors.at(topic, consumer)
+            start = cursor.position if after is None else after
+            handle = lanes[lane] = ReadHandle(log, max(start, cursor.settled))
         return handle.fetch(max_bytes, durable, until)
 
     def rewind(self, topic: str, consumer: str) -> None:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from transports.errors import NotUnderstood
-from transports.spool.record import MAX_COUNT, Entry
+from transports.spool.record import MAX_COUNT, Entry, unpack_mark
 from transports.spool.terms import GAP, NUMBERED, START, Commit, Kind, Position
 
 CursorKey = tuple[str, str]  # topic, consumer
@@ -57,6 +57,11 @@ class Cursor:
         """Of two cursors of one consumer the greater one is the newer one."""
         return self.position, self.revision
 
+    @property
+    def settled(self) -> Position:
+        """Everything up to here was handed out or given up. Files of that may come back after a power cut."""
+        return Position(self.at[0], max(0, self.at[1] - 1))
+
 
 NOWHERE = Cursor()
 NEVER = Produced()
@@ -83,6 +88,8 @@ class State:
             self.produced(entry.name, entry.pseq, entry.time_ns, entry.samples, entry.kind == GAP)
         elif entry.kind == Kind.COMMIT:
             self._replay_commit(entry.payload)
+        elif entry.kind == Kind.FLOOR:
+            self.floor = max(self.floor, unpack_mark(entry.payload))
         if entry.seq > self.end.seq:  # a later kind tells of records that could not be read themselves
             self.end = Position(epoch, entry.seq)
 

@@ -16,6 +16,7 @@ class Kind(IntEnum):
     MARK = 4
     ALARM = 5
     SPAN = 6
+    FLOOR = 7
 
 
 DATA, GAP, ALARM = Kind.DATA, Kind.GAP, Kind.ALARM

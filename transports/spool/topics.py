@@ -66,18 +66,22 @@ class Topics:
         log = self.log(commit.topic)
         self.write(log, _nothing(log), commit, cursor)
 
-    def keep(self, key: CursorKey, cursor: Cursor) -> None:
-        """Write a cursor as it is now into the log that has it, because a later one would not bring back its commit."""
+    def keep(self, key: CursorKey, cursor: Cursor) -> bool:
+        """Write a cursor as it is now into the log that has it, because a later one would not bring back its commit.
+
+        False when there was no room: then it is only remembered, and comes with the next one or the next snapshot.
+        """
         cursor = replace(cursor, revision=self.cursors.revision(key) + 1)
         home = next((log for log in self.logs.values() if _has(log, key, cursor.revision - 1)), self.log(key[0]))
         try:
             if home.begun:
                 self.write(home, _nothing(home), Commit(*key, cursor.position, cursor.state), cursor)
-                return
+                return True
         except SpoolFull:
             pass
-        self.cursors.moved(key, cursor)  # it comes with the snapshot with which the next segment begins
+        self.cursors.noted(key, cursor)
         home.state.committed(key, cursor)
+        return False
 
     def roll(self, log: Log, now_ns: int) -> None:
         """Go on in a new segment. What is closed is durable, in all topics: none of them before what it commits."""
@@ -90,7 +94,7 @@ class Topics:
         """What would not survive a power cut now, as a job; false when there is nothing."""
         self._fault.check()
         written = (log.written() for log in self.logs.values() if log.begun)
-        return SyncJob(tuple(each for each in written if each), self.cursors.now(), self._fault)
+        return SyncJob(tuple(each for each in written if each), self.cursors.written(), self._fault)
 
     def synced(self, job: SyncJob) -> None:
         """A job has returned: what was written when it was made is durable."""
