@@ -16,10 +16,10 @@ STORM_S ?= 300
 N ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos otp setup packages lock
+.PHONY: help demo test check bench chaos crashpoints otp setup packages lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## run a whole gateway with simulated devices and a broker, until Ctrl-C or for FOR=20s; needs no root
 	$(BIN)/holdfast demo $(if $(FOR),--for $(FOR))
@@ -38,6 +38,11 @@ bench: setup packages ## measure, into bench.json; QUICK=1 for a short run, ONLY
 
 chaos: setup packages ## kill, stop and starve a running gateway for CHAOS_S=600 seconds; nothing may be lost
 	HOLDFAST_CHAOS_S=$(CHAOS_S) HOLDFAST_STORM_S=$(STORM_S) $(PYTEST) -m "slow or not slow" tests/chaos
+	HOLDFAST_DAMAGE_FULL=1 $(PYTEST) tests/transports/spool/test_spool_wreck.py
+	$(BIN)/python -m tests.crashpoints 20000
+
+crashpoints: setup ## the spool on N=2000 states of a disk that a crash may leave
+	$(BIN)/python -m tests.crashpoints $(N)
 
 otp: setup packages ## hold the supervisors' plan against Erlang/OTP: N=2000 generated scenarios besides the written ones
 	$(BIN)/python -m tests.otp $(N)

@@ -5,7 +5,7 @@ for all records where it does not. Records of one key keep their order. A record
 most; with `max_records` = 1 it never waits.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -79,6 +79,13 @@ class Batching(Generic[T]):
     def flush(self) -> list[Group[T]]:
         """All groups, full or not, the longest waiting first: for a farewell, or when the spool is drained."""
         return self.due(float("inf"))
+
+    def keep(self, wanted: Callable[[T], bool]) -> None:
+        """Forget what waits, but for these."""
+        for key, group in list(self._growing.items()):
+            group.records = [record for record in group.records if wanted(record)]
+            if not group.records:
+                del self._growing[key]
 
     def reset(self) -> None:
         """Forget what waits: the spool will hand it out again."""

@@ -21,6 +21,7 @@ from supervisors.spec import AutoShutdown, Exhausted, Restart, Strategy
 from transports import catalog
 from transports.errors import Problem
 from transports.settings import duration, nearest, setting, size
+from transports.spool.beginning import BEGINNING, start_cure
 
 __all__ = [
     "NAME",
@@ -134,6 +135,35 @@ class UplinkCommon:
     window_bytes: int = size("4MiB", key="window_bytes", le=2**30, help="bytes on their way at most")
     retry_first_s: float = duration("500ms", le=DAY_S, help="wait before a lost connection is made again; doubles")
     retry_ceiling_s: float = duration("4s", le=DAY_S, help="longest wait before a lost connection is made again")
+    start: str = setting(
+        BEGINNING,
+        help='where an uplink that is new here begins: "beginning", "now", a time, or "after NAME" of another',
+        example="after azure",
+        check=start_cure,
+    )
+    live_first: bool = setting(
+        True, help="after an outage fresh records go first, and the backlog is filled in meanwhile"
+    )
+    live_within_s: float = duration("10s", key="live_within", le=DAY_S, help="how far behind fresh records may be")
+    max_messages_per_s: float = setting(
+        0.0, key="max_messages_per_s", ge=0, le=1e6, help="messages in any one second at most; 0: no limit"
+    )
+    max_bytes_per_s: float = setting(
+        0.0,
+        key="max_bytes_per_s",
+        ge=0,
+        le=1e12,
+        help="bytes in any one second at most, 128 more than its payload for each message; 0: no limit",
+    )
+    backfill_messages_per_s: float = setting(
+        0.0, key="backfill_messages_per_s", ge=0, le=1e6, help="of these, messages of the backlog; 0: no limit"
+    )
+    backfill_bytes_per_s: float = setting(
+        0.0, key="backfill_bytes_per_s", ge=0, le=1e12, help="of these, bytes of the backlog; 0: no limit"
+    )
+    max_attempts: int = setting(
+        5, ge=2, le=1000, help="a record that has cost the connection so often, and others not, is set aside"
+    )
     supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
     def problems(self, path: str) -> Iterator[Problem]:

@@ -30,10 +30,12 @@ from supervisors.spec import ChildSpec, Rules, Strategy
 from transports.backoff import Backoff
 from transports.building import table_of
 from transports.names import ROOT, SPOOLER
+from transports.spool.beginning import BEGINNING
+from transports.spool.settings import DEAD, ZSTD
 
 VITAL_CEILING_S = 5.0
 SUPERVISOR = "supervisor"  # the kind of those without a process
-_NOT_FOR_THE_CHILD = frozenset({"enabled", "supervise"})
+_NOT_FOR_THE_CHILD = frozenset({"enabled", "supervise", "start"})
 
 
 def root(gateway: Gateway) -> ChildSpec:
@@ -124,9 +126,9 @@ def _processes(gateway: Gateway) -> Iterator[ChildSpec]:
     for uplink in gateway.uplinks:
         yield _process(house, uplink.supervise, uplink.name, "uplink", _uplink(uplink))
     for aggregate in gateway.aggregates:
-        yield _process(house, aggregate.supervise, aggregate.name, "aggregator", {"settings": dict(aggregate.table)})
+        yield _process(house, aggregate.supervise, aggregate.name, "aggregator", _aggregate(gateway, aggregate))
     for device in gateway.devices:
-        yield _process(house, device.supervise, device.name, "device", _device(device, gateway.aggregates))
+        yield _process(house, device.supervise, device.name, "device", _device(gateway, device))
 
 
 def _process(house: Supervision, own: Supervise, name: str, kind: str, table: Mapping[str, Any]) -> ChildSpec:
@@ -174,17 +176,35 @@ def _rules(house: Supervision, spec: SupervisorSpec) -> Rules:
 
 
 def _spooler(gateway: Gateway) -> dict[str, Any]:
-    consumers = {RAW: [each.name for each in gateway.aggregates], OUT: [each.name for each in gateway.uplinks]}
-    directory = str(gateway.data_dir / "spool")
-    return {"directory": directory, "settings": table_of(gateway.spool), "consumers": consumers}
+    consumers = {
+        RAW: [each.name for each in gateway.aggregates],
+        OUT: [each.name for each in gateway.uplinks],
+        DEAD: [],
+    }
+    return {
+        "directory": str(gateway.data_dir / "spool"),
+        "settings": table_of(gateway.spool),
+        "consumers": consumers,
+        "starts": {each.name: each.start for each in gateway.uplinks if each.start != BEGINNING},
+    }
 
 
-def _device(spec: DeviceSpec, aggregates: Sequence[AggregateSpec]) -> dict[str, Any]:
+def _aggregate(gateway: Gateway, spec: AggregateSpec) -> dict[str, Any]:
+    return {"settings": dict(spec.table), "compress": gateway.spool.compress == ZSTD}
+
+
+def _device(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
     """Only what concerns this device: an aggregate of others may change without it."""
-    taken = [(each.settings.keep, each.settings.from_) for each in aggregates if each.settings is not None]
+    taken = [(each.settings.keep, each.settings.from_) for each in gateway.aggregates if each.settings is not None]
     meant = [(keep, pattern) for keep, patterns in taken for pattern in patterns if takes_from([pattern], spec.name)]
     raw, keep = ({pattern for _, pattern in meant}, {pattern for keeps, pattern in meant if keeps})
-    return {**_common(spec, DeviceCommon), "settings": dict(spec.table), "raw": sorted(raw), "keep": sorted(keep)}
+    return {
+        **_common(spec, DeviceCommon),
+        "settings": dict(spec.table),
+        "raw": sorted(raw),
+        "keep": sorted(keep),
+        "compress": gateway.spool.compress == ZSTD,
+    }
 
 
 def _uplink(spec: UplinkSpec) -> dict[str, Any]:

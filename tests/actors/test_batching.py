@@ -79,3 +79,12 @@ def test_every_record_leaves_once_in_its_devices_order_within_all_limits(records
             n for n, record in enumerate(records) if record[0] == key
         ]
     assert batching.held == 0
+
+
+def test_what_is_not_wanted_any_more_is_forgotten_and_the_rest_keeps_its_time():
+    batching = Batching(Limits(max_records=10, max_wait_s=5.0))
+    for at, (key, record) in enumerate([("press", 1), ("oven", 2), ("press", 3), ("oven", 4)]):
+        batching.add(Entry(key, 10, record), float(at))
+    batching.keep(lambda record: record < 2)
+    assert (batching.held, batching.next_due()) == (1, 5.0)
+    assert [group.records for group in batching.flush()] == [(1,)]

@@ -20,6 +20,7 @@ class Line:
 
     offered: deque[Message] = field(default_factory=deque)
     there: bool = True
+    session: int = SESSION
 
     def watch(self, name: str) -> None:
         assert name == SPOOLER
@@ -27,6 +28,8 @@ class Line:
     def offer(self, to: str, item: Message) -> bool:
         if self.there:
             self.offered.append(item)
+            if isinstance(item, Fetch):
+                self.session = item.session
         return self.there
 
     def taken(self) -> list[Message]:
@@ -51,8 +54,9 @@ class Side:
     def _records(self, records: Sequence[tuple[Position, bytes]]) -> None:
         self.got += [position for position, _ in records]
 
-    def answered(self, *positions: Position, cursor: Position | None = None, session: int = SESSION) -> None:
-        frames = [b"x"] * len(positions)
+    def answered(self, *positions: Position, cursor: Position | None = None, session: int | None = None) -> None:
+        """An answer in the session that was opened last, or in another one."""
+        frames, session = [b"x"] * len(positions), session or self.line.session
         assert self.consumer.hear(Fetched("out", "cloud", session, positions, cursor, b"", frames=frames))
 
 
@@ -70,7 +74,7 @@ def test_it_begins_at_the_committed_cursor_with_its_state() -> None:
     (first,) = side.line.taken()
     assert isinstance(first, Fetch)
     assert first.first
-    side.consumer.hear(Fetched("out", "cloud", SESSION, (), (3, 9), b"open windows"))
+    side.consumer.hear(Fetched("out", "cloud", first.session, (), (3, 9), b"open windows"))
     assert side.begun == [((3, 9), b"open windows")]
     assert side.consumer.seen == (3, 9)
 
@@ -105,9 +109,9 @@ def test_what_was_not_committed_comes_again_after_a_close() -> None:
     side.consumer.close()
     side.answered((1, 3))  # was on its way, for a session that is over
     side.consumer.open()
-    side.answered(cursor=(1, 1), session=SESSION + 1)
+    side.answered(cursor=(1, 1))
     side.consumer.fetch()
-    side.answered((1, 2), (1, 3), session=SESSION + 1)
+    side.answered((1, 2), (1, 3))
     assert side.got == [(1, 1), (1, 2), (1, 2), (1, 3)]
 
 
@@ -117,7 +121,7 @@ def test_a_commit_that_was_lost_with_the_spooler_is_said_again() -> None:
     side.answered((1, 1), (1, 2))
     side.consumer.commit((1, 2))
     side.line.taken()
-    side.consumer.hear(NoSession("out", "cloud", SESSION))
+    side.consumer.hear(NoSession("out", "cloud", side.line.session))
     side.answered((1, 1), cursor=(0, 0))
     commits = [item for item in side.line.taken() if isinstance(item, Commit)]
     assert [commit.place for commit in commits] == [(1, 2)]
@@ -147,3 +151,37 @@ def test_messages_for_others_are_left_to_them() -> None:
     assert not side.consumer.hear(Fetched("raw", "cloud", SESSION, (), (0, 0)))
     assert not side.consumer.hear(NoSession("out", "another", SESSION))
     assert not side.consumer.hear(PeerUp(SPOOLER))
+
+
+def test_an_answer_of_the_session_before_is_passed_over() -> None:
+    side = _opened()
+    side.consumer.fetch()
+    before = side.line.session
+    side.consumer.hear(PeerUp(SPOOLER))
+    side.answered((1, 1), session=before)
+    assert side.got == []
+    side.answered(cursor=(0, 0))
+    side.consumer.fetch()
+    side.answered((1, 1))
+    assert side.got == [(1, 1)]
+
+
+def test_a_lost_commit_is_said_again_with_its_state_and_all_refused_samples_that_were_lost_with_it() -> None:
+    side = _opened()
+    side.consumer.commit((1, 2), b"a", [("press", 5)])
+    side.consumer.commit((1, 3), b"b", [("oven", 1)])
+    side.consumer.commit((1, 3), b"c")
+    side.line.taken()
+    side.consumer.hear(PeerUp(SPOOLER))
+    session = side.line.session
+    side.consumer.hear(Fetched("out", "cloud", session, (), (1, 2), b"a"))
+    commits = [item for item in side.line.taken() if isinstance(item, Commit)]
+    assert [(each.place, each.state, each.refused) for each in commits] == [((1, 3), b"c", [("oven", 1)])]
+
+
+def test_whoever_has_not_committed_yet_does_not_overwrite_what_a_former_process_did() -> None:
+    side = Side()
+    side.consumer.open()
+    side.line.taken()
+    side.consumer.hear(Fetched("out", "cloud", side.line.session, (), (0, 0), b"its state"))
+    assert side.line.taken() == []

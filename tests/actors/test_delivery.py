@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.delivery import Window
+from actors.lanes import BACKFILL, LIVE
 
 
 def window(max_messages=4, max_bytes=100, fetched=()):
@@ -66,7 +67,7 @@ def test_the_window_is_full_by_number_or_by_size_and_opens_again(max_messages, m
     assert w.room()
     w.sent(2, [2], 10)
     assert not w.room()
-    w.taken(2)
+    w.taken(1)
     assert w.room()
 
 
@@ -108,3 +109,68 @@ def test_what_is_committed_is_always_the_longest_prefix_that_is_taken(data):
         assert end == (committed if committed > before else None)
         assert w.in_flight == len(in_flight)
         assert w.uncommitted == len(fetched) - committed
+
+
+def test_backfill_uses_half_of_the_window_and_live_all_that_is_free():
+    w = window(max_messages=4)
+    for ticket in (1, 2):
+        w.fetched(ticket, BACKFILL)
+        assert w.room(BACKFILL)
+        w.sent(ticket, [ticket], 1, BACKFILL)
+    assert not w.room(BACKFILL)
+    for ticket in (3, 4):
+        w.fetched(ticket)
+        assert w.room(LIVE)
+        w.sent(ticket, [ticket], 1)
+    assert not w.room(LIVE)
+    w.taken(1)
+    assert w.room(LIVE)
+    assert w.room(BACKFILL)
+
+
+def test_a_single_message_of_the_backlog_may_leave_however_small_the_window_is():
+    w = window(max_messages=1, max_bytes=1)
+    assert w.room(BACKFILL)
+
+
+def test_each_lane_has_a_position_of_its_own():
+    w = window()
+    w.fetched(100)
+    w.fetched(1, BACKFILL)
+    w.fetched(2, BACKFILL)
+    w.sent(7, [100], 1)
+    w.sent(8, [2], 1, BACKFILL)
+    w.sent(9, [1], 1, BACKFILL)
+    assert sorted(w.heads()) == [1, 100]
+    assert [w.taken(8), w.taken(7), w.taken(9)] == [None, 100, 2]
+    assert w.is_clear(LIVE)
+    assert w.is_clear(BACKFILL)
+
+
+def test_a_lane_that_recedes_forgets_what_has_not_left_and_no_more():
+    w = window(fetched=[1, 2, 3, 4, 5, 6])
+    w.sent(10, [1], 1)
+    w.sent(30, [3], 1)
+    w.sent(40, [4], 1)
+    assert w.taken(40) is None
+    assert w.recede(LIVE) == 4
+    assert w.uncommitted == 4
+    w.taken(10)
+    w.taken(30)
+    assert w.settled([2]) == 4
+    w.fetched(9)
+    assert w.recede(LIVE) is None
+    assert w.is_clear(LIVE)
+
+
+def test_the_window_does_not_move_on_past_a_message_that_is_not_taken():
+    """One acknowledgement is lost: no more than the window comes again, however long that goes unnoticed."""
+    w = window(max_messages=4, fetched=range(1, 9))
+    for seq in (1, 2, 3, 4):
+        w.sent(seq, [seq], 1)
+    for seq in (2, 3, 4):
+        w.taken(seq)
+    assert w.in_flight == 1
+    assert not w.room()
+    assert w.taken(1) == 4
+    assert w.room()

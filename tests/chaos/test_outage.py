@@ -33,6 +33,7 @@ port = {broker}
 topic = "holdfast/outage/{{device}}"
 keepalive = "5s"
 retry_ceiling = "2s"
+live_first = false
 """
 
 

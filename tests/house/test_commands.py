@@ -56,8 +56,8 @@ def test_make_alone_lists_every_target_with_what_it_does() -> None:
     ],
 )
 def test_a_target_runs_its_command(words: list[str], command: str) -> None:
-    last = make("--dry-run", *words).splitlines()[-1]
-    assert " ".join(last.split()) == command
+    lines = [" ".join(line.split()) for line in make("--dry-run", *words).splitlines()]
+    assert command in lines[-3:], "beside it, chaos looks at damage and at crashes of the disk"
 
 
 def test_the_demo_asks_for_no_debian_package() -> None:

@@ -1,6 +1,7 @@
 """A batch as columns, for the compact formats: names once, then one row of values for each scan.
 
 source_seq  the source's number of the first scan; the others follow
+thinned_to  the number of the last scan, where the spool thinned: the rows then sum up all from source_seq on
 window_ns   the length of the window that each row sums up; left out for readings
 tags        names, in the order of the columns; units beside them if any tag has one
 times       ns UTC, one for each row
@@ -29,7 +30,8 @@ def names(tags: tuple[Tag, ...]) -> dict[str, list[str]]:
 def scans(batch: Batch) -> dict[str, Any]:
     """When the rows were read and which they are."""
     window = {"window_ns": batch.window_ns} if batch.window_ns else {}
-    return {"source_seq": batch.seq, **window, "times": batch.times_ns}
+    thinned = {"thinned_to": batch.thinned_to} if batch.thinned_to else {}
+    return {"source_seq": batch.seq, **thinned, **window, "times": batch.times_ns}
 
 
 def block(batch: Batch) -> "numpy.typing.NDArray[Any] | None":

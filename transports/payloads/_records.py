@@ -2,6 +2,8 @@
 
 every record   gateway, topic, epoch, seq: the dedupe key; device: the source of the readings
                aggregate: the aggregate that made them, only where one did; source_seq and scan are then its own count
+               historical: true, at the end, only where it comes late, out of a backlog: it is not the present
+thinned        thinned_to, beside source_seq, only where the spool thinned for want of room: the last scan stood for
 a gap besides  gap: {reason, since, until (ns UTC), first_seq, last_seq, count (null: nobody knows), detail}
 """
 
@@ -14,26 +16,31 @@ from transports.samples import Batch, Gap, Tag
 
 T = TypeVar("T")
 REMEMBERED_MOST = 256
+HISTORICAL = {"historical": True}
 
 
 def head(record: OutRecord, gateway: str) -> dict[str, Any]:
     """The fields with which every record begins."""
-    made_by = {"aggregate": record.item.aggregate} if record.item.aggregate else {}
-    return {
+    made: dict[str, Any] = {
         "gateway": gateway,
         "topic": record.topic,
         "epoch": record.epoch,
         "seq": record.seq,
         "device": record.item.source,
-        **made_by,
     }
+    if record.item.aggregate:
+        made["aggregate"] = record.item.aggregate
+    return made
 
 
 def enclosed(
     records: Sequence[OutRecord], gateway: str, many: bool, told: Callable[[Batch], dict[str, Any]]
 ) -> list[dict[str, Any]] | dict[str, Any]:
     """What a payload says before it is packed: a list of records, or exactly one. `told` has a batch's own fields."""
-    made = [head(record, gateway) | _body(record.item, told) for record in records]
+    made = [
+        head(record, gateway) | _body(record.item, told) | (HISTORICAL if record.historical else {})
+        for record in records
+    ]
     if many:
         return made
     (one,) = made

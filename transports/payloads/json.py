@@ -9,6 +9,8 @@ look that saw this reading: readings of equal `scan` belong together, and a miss
 aggregate made says so in `aggregate`, and has the aggregate's own count for that device instead.
 `source_seq` is the first scan's. `unit` and `window_ns` (a window's length; `time` is its start) stand only where
 there is one. Integers are exact over all 64 bits, so read them with a parser that keeps them. Bytes are base64 text.
+A record that comes late, out of the backlog of an outage, ends with `"historical": true`; others do not have it. One
+that the spool had to thin has `"thinned_to"`: its windows stand for all scans from `source_seq` to that number.
 
 A Bad reading's value is null. JSON has no NaN and no infinity: such a value is null too, and its quality, were it Good,
 becomes UNCERTAIN_SUB_NORMAL (0x40950000). The format `msgpack` carries them exactly.
@@ -34,7 +36,8 @@ def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
 
 
 def _told(batch: Batch) -> dict[str, Any]:
-    return {"source_seq": batch.seq, "readings": list(_readings(batch))}
+    thinned = {"thinned_to": batch.thinned_to} if batch.thinned_to else {}
+    return {"source_seq": batch.seq, **thinned, "readings": list(_readings(batch))}
 
 
 def _readings(batch: Batch) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@
 `quality` is one OPC UA status code where it holds for all samples (mostly 0), else rows as `values` has them. Null is a
 Bad sample; where the quality is not Bad it is a value that JSON cannot say (NaN, an infinity). `units` and `window_ns`
 (the length of the windows that the rows sum up) stand only where there are any. Integers are exact over all 64 bits,
-bytes are base64 text, waveforms are lists.
+bytes are base64 text, waveforms are lists. `historical` (true, out of a backlog) and `thinned_to` are as in `json`.
 """
 
 from collections.abc import Sequence

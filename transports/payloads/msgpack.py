@@ -2,6 +2,7 @@
 
     {gateway, topic, epoch, seq, device, source_seq, times, tags, values, quality}, units and window_ns if there are any
 
+`historical` (true, out of a backlog) and `thinned_to` are as in `json`.
 Nil stands for a Bad sample and for nothing else; floats are 64-bit, integers exact over all 64 bits, waveforms arrays.
 """
 

@@ -32,7 +32,8 @@ What it keeps, whatever dies and whenever (tests are named after these):
 7.  Nothing unreadable is deleted, and nothing unreadable keeps the spool from opening. Damage costs the records that
     it hit: what a header says is found elsewhere, and reading goes on at the next whole record.
 8.  Every acknowledged record that is lost is in a Hole (found while reading) or a Dropped (given up), not in both, as
-    long as a newer segment is there to tell of it.
+    long as a newer segment is there to tell of it. A Dropped that dies with the process before it was announced is in
+    the ledger alone.
 9.  After an error of a write or a sync nothing more is promised, until the spool is opened again.
 10. For each producer and consumer, in samples: read = delivered + waiting + gaps. What is given up, damaged or diluted
     is the difference between what the heads of the segments say and what was handed out; nobody has to note it.

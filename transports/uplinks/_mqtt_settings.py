@@ -29,7 +29,9 @@ class Settings:
     password: Secret | None = setting(None, help="the user's password")
     keepalive_s: float = duration("30s", ge=1, le=65535, help="a broker that is silent for 1.5 times this is given up")
     connect_timeout_s: float = duration("10s", help="how long name, TCP, TLS and greeting may take together")
-    ack_timeout_s: float = duration("60s", help="a broker that lives but acknowledges nothing for so long is given up")
+    ack_timeout_s: float = duration(
+        "20s", help="a broker that lives but leaves our oldest message waiting so long is given up"
+    )
     topic: str = setting("holdfast/{gateway}/{device}", help="where messages go: {gateway}, {uplink}, {device}")
     status_topic: str = setting("holdfast/{gateway}/status", help="where online and offline are retained")
     qos: int = setting(1, choices=(1,), help="1: the spool forgets only what the broker has acknowledged")

@@ -8,8 +8,10 @@ at a farewell, or by the broker itself as our Last Will; then `since` is null, f
 
 The session is clean and each connection has a paho client of its own: the spool is the only buffer, and what was not
 acknowledged is sent again from there. paho's loop thread is not used; `step` does its work. A broker that is silent for
-1.5 x keepalive is given up, as it would give us up (MQTT 3.1.1, section 3.1.2.10). Therefore keepalive must be longer
-than the largest message takes on a slow line.
+1.5 x keepalive is given up, as it would give us up (MQTT 3.1.1, section 3.1.2.10). So is one that lives but leaves our
+oldest message without a PUBACK for `ack_timeout`, counted from when it became the oldest: a slow line that brings one
+PUBACK after the other is kept, and one lost PUBACK among many is noticed. Therefore both must be longer than the
+largest message takes on a slow line.
 """
 
 import select
@@ -65,7 +67,7 @@ class MqttUplink:
         self._reason = ""
         self._tickets: dict[int, int] = {}
         self._taken: list[int] = []
-        self._now = self._heard_at = self._acked_at = clock.now()
+        self._now = self._heard_at = self._oldest_since = clock.now()
         self._connect_ends = self._now + settings.connect_timeout_s
         self._opening = Opening(identity.uplink, self._dial, hang_up)
 
@@ -106,7 +108,7 @@ class MqttUplink:
         self._judge(sent.rc)
         self._judge(self._client.loop_write())
         if not self._tickets:
-            self._acked_at = self._now
+            self._oldest_since = self._now
         self._tickets[sent.mid] = message.ticket
 
     def taken(self) -> Sequence[int]:
@@ -165,7 +167,7 @@ class MqttUplink:
         return bool(getattr(sock, "pending", int)() or poll.poll(0))
 
     def _enter(self, now: float) -> None:
-        self._state, self._acked_at = _State.ONLINE, now
+        self._state = _State.ONLINE
         self._say("online", self._clock.utc_ns())
 
     def _say(self, state: str, since_ns: int) -> int:
@@ -179,17 +181,18 @@ class MqttUplink:
         return said.mid
 
     def _count_acks(self, now: float) -> None:
+        oldest = next(iter(self._tickets), None)
         acked = [self._tickets.pop(mid) for mid in self._heard.acked if mid in self._tickets]
         self._heard.acked.clear()
-        if acked:
-            self._acked_at = now
-            self._taken += acked
+        self._taken += acked
+        if oldest not in self._tickets:
+            self._oldest_since = now
 
     def _patience_ends(self) -> float:
         if self._state is not _State.ONLINE:
             return self._connect_ends
         silent_until = self._heard_at + 1.5 * self._settings.keepalive
-        return min(silent_until, self._acked_at + self._settings.ack_timeout_s) if self._tickets else silent_until
+        return min(silent_until, self._oldest_since + self._settings.ack_timeout_s) if self._tickets else silent_until
 
     def _what_was_awaited(self, now: float) -> str:
         if self._state is _State.OPENING:
@@ -198,7 +201,7 @@ class MqttUplink:
             return f"{self._server}: accepts connections but does not answer; is it an MQTT broker, and not hung?"
         if now - self._heard_at >= 1.5 * self._settings.keepalive:
             return f"{self._server}: silent for {now - self._heard_at:.1f} s; the broker hangs or the line is dead"
-        return f"{self._server}: lives, but has acknowledged nothing for {now - self._acked_at:.1f} s"
+        return f"{self._server}: lives, but a message is unacknowledged for {now - self._oldest_since:.1f} s"
 
     def _judge(self, result: MQTTErrorCode) -> None:
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:

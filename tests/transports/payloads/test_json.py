@@ -2,13 +2,14 @@ from base64 import b64encode
 from dataclasses import replace
 from math import isfinite
 
+import msgpack as library
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transports.payloads.batches import GAPS, batches, records, same
-from transports.payloads import OutRecord, json
+from transports.payloads import OutRecord, json, json_columns, msgpack
 from transports.samples import DataType, Gap, Quality, Scan, Tag, batch_of
 
 
@@ -92,3 +93,22 @@ def test_a_readable_example_stays_as_documented():
             {"tag": "raw", "value": "/wA=", "time": 1700, "quality": 0, "scan": 90210},
         ],
     }
+
+
+@pytest.mark.parametrize("form", [json, json_columns, msgpack])
+@given(record=records(batches() | GAPS))
+def test_only_what_comes_late_says_that_it_is_historical(form, record):
+    loads = library.unpackb if form is msgpack else orjson.loads
+    fresh, late = form.encode([record], "g", False), form.encode([replace(record, historical=True)], "g", False)
+    assert "historical" not in loads(fresh)
+    assert same(loads(late).pop("historical"), True)
+    assert [one.get("historical", False) for one in loads(form.encode([replace(record, historical=True)], "g", True))]
+
+
+@pytest.mark.parametrize("form", [json, json_columns, msgpack])
+def test_what_the_spool_thinned_says_up_to_where_it_stands_for_all(form):
+    loads = library.unpackb if form is msgpack else orjson.loads
+    batch = batch_of("press", 100, [Scan(1, (Tag("force"),), [1.5])])
+    assert "thinned_to" not in loads(form.encode([OutRecord("out", 1, 1, batch)], "g", False))
+    thinned = OutRecord("out", 1, 1, replace(batch, thinned_to=199))
+    assert loads(form.encode([thinned], "g", False))["thinned_to"] == 199

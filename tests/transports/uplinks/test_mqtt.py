@@ -1,6 +1,7 @@
 """The MQTT uplink against a real Mosquitto, and against a broker played by hand where no real one misbehaves so."""
 
 import os
+import select
 import subprocess
 import threading
 import time
@@ -196,7 +197,38 @@ class TestHungBrokers:
         d.turn(0)
         d.uplink.send(Outgoing(1, {"device": "d"}, b"x"))
         assert d.uplink.next_step(time.monotonic()) < time.monotonic() + 0.5
-        assert "acknowledged nothing" in d.until_down()
+        assert "unacknowledged for" in d.until_down()
+
+    def test_one_lost_acknowledgement_is_noticed_though_all_the_others_come(self, by_hand):
+        d = driver(by_hand.port, keepalive="1h", ack_timeout="500ms")
+        by_hand.meet(d)
+        d.turn(0)
+        tickets = iter(range(1, 1_000_000))
+
+        def send_one_more():
+            d.uplink.send(Outgoing(ticket := next(tickets), {"device": "d"}, b"x"))
+            packet_id, _ = by_hand.published()
+            if ticket != 3:
+                by_hand.acks(packet_id)
+
+        assert "unacknowledged for" in d.until_down(meanwhile=send_one_more)
+        assert 3 not in d.took
+        assert {1, 2, 4} <= set(d.took)
+
+    def test_a_slow_broker_that_acknowledges_one_after_the_other_is_not_given_up(self, by_hand):
+        d = driver(by_hand.port, keepalive="1h", ack_timeout="30m")
+        by_hand.meet(d)
+        d.turn(0)
+        for ticket in range(1, 9):
+            d.uplink.send(Outgoing(ticket, {"device": "d"}, b"x"))
+        now = time.monotonic()
+        for packet_id in [by_hand.published()[0] for _ in range(8)]:
+            by_hand.acks(packet_id)
+            select.select([d.uplink.fileno()], [], [])
+            now += 29 * 60  # eight times nearly `ack_timeout`
+            d.uplink.step(now)
+        assert d.uplink.taken() == list(range(1, 9))
+        d.uplink.close(farewell=False)
 
     def test_a_broker_that_does_not_read_never_blocks_the_sender(self, broker):
         d = driver(broker.port, keepalive="1s").until_ready()
