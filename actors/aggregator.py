@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from actors import records
 from actors.actor import Actor, Fate, Place
-from actors.consumer import Consumer, Position, Wanted
-from actors.outbox import Entry, Outbox
-from actors.producer import Producer
+from actors.fetching.consumer import Consumer, Position, Wanted
+from actors.producing import records
+from actors.producing.outbox import Entry, Outbox
+from actors.producing.producer import Producer
 from actors.routes import OUT, RAW
 from actors.stages.aggregation import Aggregation
 from actors.stages.patterns import takes_from

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.keeping import Keeping
-from actors.outbox import Outbox
 from actors.polling import Polling
-from actors.producer import Producer
+from actors.producing.keeping import Keeping
+from actors.producing.outbox import Outbox
+from actors.producing.producer import Producer
 from actors.routes import Routes
 from transports import catalog, codec
 from transports.backoff import Backoff

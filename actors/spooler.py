@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.desk import Desk
-from actors.sessions import Sessions
-from actors.standing import Standing
-from actors.trouble import WELL
+from actors.spooling.desk import Desk
+from actors.spooling.sessions import Sessions
+from actors.spooling.standing import Standing
+from actors.spooling.trouble import WELL
 from transports.building import build
 from transports.dilution import diluted
 from transports.errors import Down, NotUnderstood, SpoolError, SpoolFull

@@ -19,10 +19,10 @@ from dataclasses import asdict
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.dead_letters import DeadLetters
-from actors.intake import Intake
-from actors.outward import Outward, Tally
-from actors.uplink_settings import Work
+from actors.delivering.dead_letters import DeadLetters
+from actors.delivering.intake import Intake
+from actors.delivering.outward import Outward, Tally
+from actors.delivering.uplink_settings import Work
 from transports import catalog
 from transports.backoff import Backoff
 from transports.building import build

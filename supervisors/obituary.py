@@ -4,8 +4,8 @@ A device that is restarted at once tells of the hole itself. One that is quarant
 its name into the spool, as a producer like any other; when the device is back, its own gap tells the whole length.
 """
 
-from actors.outbox import Entry, Outbox
-from actors.producer import Producer
+from actors.producing.outbox import Entry, Outbox
+from actors.producing.producer import Producer
 from actors.routes import OUT
 from transports import codec
 from transports.clock import Clock

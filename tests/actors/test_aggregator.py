@@ -38,19 +38,25 @@ class Stage:
         self.root, self.spooler = Desk(self.run_dir, ROOT), Desk(self.run_dir, SPOOLER)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.fate = Fate()
-        self.handed_out = 0
+        self.handed_out = self.begun = 0
 
     def start(self, **work: Any) -> None:
         place = Place("tens", self.run_dir, MachineClock(), self.context, 7, SESSION, heartbeat_s=0.02)
         settings = {"from": ["press"], "window": "10s"}
         self.actor = Aggregator.start(place, self.fate, Work(settings, **work))
         self.spooler.until(lambda: self.said(Fetch) and self.said(Append))
-        session = self.said(Fetch)[0].session
         self.spooler.mailbox.back("tens", Appended("out", "tens", SESSION, 0))
-        self.spooler.mailbox.back("tens", Fetched("raw", "tens", session, (), (1, 0)))
+
+    def welcomed(self) -> bool:
+        """Answer each beginning of a session; whether the aggregator asks for records."""
+        beginnings = [each.session for each in self.said(Fetch) if each.first]
+        for session in beginnings[self.begun :]:
+            self.spooler.mailbox.back("tens", Fetched("raw", "tens", session, (), (1, 0)))
+        self.begun = len(beginnings)
+        return not self.said(Fetch)[-1].first
 
     def hand_out(self, *payloads: bytes) -> None:
-        self.spooler.until(lambda: len(self.said(Fetch)) > 1)
+        self.spooler.until(self.welcomed)
         places = [(1, self.handed_out + n) for n in range(1, len(payloads) + 1)]
         self.handed_out += len(payloads)
         session = self.said(Fetch)[-1].session
