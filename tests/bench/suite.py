@@ -19,6 +19,7 @@ MODULES = (
     "memory",
     "spool_append",
     "spool_open",
+    "spool_bytes",
     "drain",
     "outage",
     "wire",
