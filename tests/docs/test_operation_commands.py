@@ -57,6 +57,7 @@ def begun(gateway: Gateway, words: Sequence[str]) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        cwd=gateway.home,  # what a command writes is not for the project's own folder
         env={**os.environ, "HOLDFAST_RUN_DIR": str(gateway.run_dir)},
     )
 

@@ -4,7 +4,8 @@ every record   gateway, topic, epoch, seq: the dedupe key; device: the source of
                aggregate: the aggregate that made them, only where one did; source_seq and scan are then its own count
                historical: true, at the end, only where it comes late, out of a backlog: it is not the present
 thinned        thinned_to, beside source_seq, only where the spool thinned for want of room: the last scan stood for
-a gap besides  gap: {reason, since, until (ns UTC), first_seq, last_seq, count (null: nobody knows), detail}
+a gap besides  gap: {reason, since, until (ns UTC), first_seq, last_seq, count (null: nobody knows), detail,
+               samples (of the ledger, where known)}
 """
 
 from base64 import b64encode
@@ -69,6 +70,7 @@ def gap_fields(gap: Gap) -> dict[str, Any]:
             "last_seq": gap.last_seq,
             "count": gap.count,
             "detail": gap.detail,
+            **({} if gap.samples is None else {"samples": gap.samples}),
         }
     }
 
