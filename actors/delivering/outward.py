@@ -22,9 +22,9 @@ from transports.payloads import OutRecord
 from transports.uplinks import Outgoing, Uplink
 
 Encode = Callable[[Sequence[OutRecord], str, bool], bytes]
-SLACK = (
-    1.1  # what is about to leave in the live lane is left for backfill when it is too old, so it is so by a hair only
-)
+# What is about to leave in the live lane is left for backfill when it is too old; what is too old all the same is so by
+# a hair, and not marked.
+SLACK = 1.1
 STATUS_BYTES = 256  # about; an uplink that connects may say so in a message of its own
 
 

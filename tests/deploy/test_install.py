@@ -140,8 +140,8 @@ def test_the_real_one_has_its_locked_packages_and_none_of_the_developers(real: M
     frozen = subprocess.run(
         [real.base / "current" / "bin" / "python", "-I", "-m", "pip", "freeze"], capture_output=True, text=True
     )
-    plain = frozen.stdout.lower().replace("_", "-")
-    found = dict(re.findall(r"^([\w.-]+)==(\S+)$", plain, re.MULTILINE))
+    listed = re.findall(r"^([\w.-]+)==(\S+)$", frozen.stdout, re.MULTILINE)
+    found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in listed}  # as PEP 503 has names
     pinned = set(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert {"pykka", "pyzmq", "numpy", "pymodbus", "pyserial", "paho-mqtt"} <= set(found)
     assert set(found) & DEVELOPERS == set()
