@@ -12,7 +12,7 @@ Whatever was lost on the way, by quota, damage or dilution, is in the heads and 
 each loss: the difference is the loss. It is told when the consumer has passed the segment; until then it waits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from transports.spool.log import Log
@@ -34,12 +34,16 @@ class Account:
     gaps: int
 
 
-def credited(log: Log, cursor: Cursor, leaving: SegmentKey = (0, 0)) -> Cursor:
-    """The cursor with what it was handed in the segments that it has passed, or that, up to one, are `leaving`."""
+def credited(log: Log, cursor: Cursor, leaving: SegmentKey = (0, 0), kept: Collection[SegmentKey] = ()) -> Cursor:
+    """The cursor with what it was handed in the segments that it has passed, or that, up to one, are `leaving`.
+
+    Of those some are `kept` in part, and have to be read yet.
+    """
     got, at = dict(cursor.got), cursor.at
     for segment in log.from_key(at):
         following = log.following(segment)
-        if following is None or (segment.key > leaving and log.last_of(segment) > cursor.position):
+        stays = segment.key > leaving or segment.key in kept
+        if following is None or (stays and log.last_of(segment) > cursor.position):
             break
         add(got, counts_to(log, segment, cursor.position))
         at = following.key

@@ -31,7 +31,7 @@ def take_over(
     for topic, recovered in found.items():
         topics.logs[topic] = Log(files, places[topic], fault, recovered)
         topics.cursors.found(recovered.state.cursors)
-    for topic, log in topics.logs.items():
+    for topic, log in list(topics.logs.items()):
         _begin(log, topics.cursors.furthest(topic), now_ns, relieve)
 
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from transports.errors import QuotaFull, SpoolFull
-from transports.spool.accounts import credited, lost_samples
+from transports.spool.accounts import add, counts_to, credited, lost_samples
 from transports.spool.log import Log
-from transports.spool.rewriting import REMAINS_S, Dilute, bridged, diluted, remains
+from transports.spool.rewriting import REMAINS_S, Dilute, bridged, diluted, has_remains, reduced
 from transports.spool.segment import Segment
 from transports.spool.settings import DILUTE_S, Policy, Quota, Settings
 from transports.spool.state import SegmentKey
@@ -70,7 +70,7 @@ class Retention:
     def pass_over(self, log: Log, consumer: str) -> list[Dropped]:
         """A consumer goes on after everything that is there; it has been closed off already."""
         key = log.place.topic, consumer
-        before = credited(log, dict(self._cursors.of(log.place.topic))[key], leaving=log.active.segment.key)
+        before = credited(log, dict(self._cursors.of(log.place.topic))[key], log.active.segment.key)
         position, count = before.position, waiting(log, before.position)
         self._topics.keep(key, replace(before, position=log.state.end, state=b""))
         self._topics.sync()
@@ -111,13 +111,15 @@ class Retention:
         """Give these segments up. Their gaps and alarms stay while there is room for them in the reserve."""
         if not going:
             return
-        self._leave(log, going)
+        kept = self._worth_keeping(log, going) if salvage else set()
+        self._leave(log, going, kept)
         last = going[-1].key
         dropped = [self._dropped(log, segment, reason) for segment in going]
-        kept: set[SegmentKey] = set()
-        with suppress(SpoolFull):  # then what is left of them must go as well
-            kept |= set(self._salvaged(log, going)) if salvage else set()
+        try:
+            self._reduce(log, [segment for segment in going if segment.key in kept])
             self._bridge(log, kept, last)
+        except SpoolFull:
+            kept = set()  # then what is left of them must go as well
         removed = [each for each in log.segments if going[0].key <= each.key <= last and each.key not in kept]
         self._remove(log, removed)
         self._trim_remains(log)
@@ -167,12 +169,25 @@ class Retention:
                 self._topics.sync()
         log.remove(going)
 
-    def _salvaged(self, log: Log, going: Sequence[Segment]) -> Iterator[SegmentKey]:
-        for each in going:
-            if each.lost_to is not None or self._had(log, each):
+    def _worth_keeping(self, log: Log, going: Sequence[Segment]) -> set[SegmentKey]:
+        """Those with gaps or alarms in them that somebody has not had."""
+        left = [each for each in going if each.lost_to is None and not self._had(log, each)]
+        return {each.key for each in left if log.diluted_s(each) == REMAINS_S or has_remains(log, each, self._settings)}
+
+    def _reduce(self, log: Log, segments: Sequence[Segment]) -> None:
+        """Leave only their gaps and alarms; what a consumer had of the rest is put to its account."""
+        for segment in segments:
+            if log.diluted_s(segment) == REMAINS_S:
                 continue
-            if log.diluted_s(each) == REMAINS_S or remains(log, each, self._settings):
-                yield each.key
+            inside = [(key, cursor) for key, cursor in self._cursors.of(log.place.topic) if cursor.at == segment.key]
+            before = [counts_to(log, segment, cursor.position) for _, cursor in inside]
+            after = reduced(log, segment)
+            for (key, cursor), had in zip(inside, before, strict=True):
+                got = dict(cursor.got)
+                add(got, had)
+                add(got, {name: -count for name, count in counts_to(log, after, cursor.position).items()})
+                if got != cursor.got:
+                    self._topics.keep(key, replace(cursor, got=got))
 
     def _bridge(self, log: Log, kept: Collection[SegmentKey], last: SegmentKey) -> None:
         """What is left of a segment says also that those after it were given up, or a reader would find a hole."""
@@ -198,12 +213,12 @@ class Retention:
             going.append(segment)
         self._remove(log, going)
 
-    def _leave(self, log: Log, going: Sequence[Segment]) -> None:
+    def _leave(self, log: Log, going: Sequence[Segment], kept: Collection[SegmentKey]) -> None:
         """Settle the accounts of those who had a part of what goes now."""
         changed, first, last = False, Position(*going[0].key), going[-1].key
         for key, cursor in list(self._cursors.of(log.place.topic)):
             if cursor.at <= last and cursor.position >= first:
-                changed |= self._topics.keep(key, credited(log, cursor, leaving=last))
+                changed |= self._topics.keep(key, credited(log, cursor, last, kept))
         if changed:
             self._topics.sync()
 

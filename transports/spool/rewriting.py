@@ -45,15 +45,17 @@ def diluted(log: Log, segment: Segment, target_s: int, dilute: Dilute) -> int:
     return before - after.disk_bytes
 
 
-def remains(log: Log, segment: Segment, settings: Settings) -> bool:
-    """Keep only gaps and alarms; False, and nothing is done, when there are none, or too many to be worth it."""
+def has_remains(log: Log, segment: Segment, settings: Settings) -> bool:
+    """Whether there are gaps and alarms in a segment, and so few that it is worth keeping them alone."""
+    worth = sum(entry.size for entry in log.entries(segment) if entry.kind in (GAP, ALARM))
+    return 0 < worth <= max(settings.segment_bytes // REMAINS_MOST, 4096)
+
+
+def reduced(log: Log, segment: Segment) -> Segment:
+    """A segment of which only its gaps and alarms are left."""
     entries = list(log.entries(segment))
-    worth = sum(entry.size for entry in entries if entry.kind in (GAP, ALARM))
-    if not 0 < worth <= max(settings.segment_bytes // REMAINS_MOST, 4096):
-        return False
     going: _Rewritten = {entry.seq: None for entry in entries if entry.kind == DATA}
-    log.rewrite(segment, _records(log, segment, entries, going), REMAINS_S)
-    return True
+    return log.rewrite(segment, _records(log, segment, entries, going), REMAINS_S)
 
 
 def bridged(log: Log, segment: Segment, last_seq: int) -> None:

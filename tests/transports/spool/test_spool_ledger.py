@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from spool_disks import NOW_NS, MemoryFiles
 
 from transports.errors import NotUnderstood
-from transports.spool import GAP, Commit, Position, Settings, Spool
+from transports.spool import ALARM, DATA, GAP, Commit, Position, Settings, Spool
 
 OUT = {"raw": [], "out": ["cloud"]}
 
@@ -72,6 +72,31 @@ def test_what_the_quota_took_is_a_gap_and_what_was_had_of_it_is_not(open_spool: 
     assert waiting == 10 * (38 - 2) - gaps
     spool = open_spool(consumers=OUT, segment_bytes=1500, out_bytes=12_288)
     assert account(spool) == (380, 20, waiting, gaps), "and a restart forgets none of it"
+
+
+def test_an_alarm_that_outlives_its_segment_is_delivered_and_the_samples_around_it_are_as_they_were(
+    open_spool: Open,
+) -> None:
+    words: Any = {"consumers": OUT, "segment_bytes": 4000, "out_bytes": 65_536}
+    spool = open_spool(**words)
+    appended(spool, 1, 4)
+    taken(spool, 2)
+    spool.append("out", "press", 5, [b"overheated"], NOW_NS, kind=ALARM, counts=[7])
+    appended(spool, 6, 300)
+    lost = 10 * sum(each.count for each in spool.enforce(NOW_NS))
+    assert account(spool)[:2] == (3047, 20)
+    got = spool.fetch("out", "cloud", 10**6)
+    assert got.records[0].payload == b"overheated"
+    spool.commit(Commit("out", "cloud", got.records[0].position))
+    spool.enforce(NOW_NS)
+    read, delivered, waiting, gaps = account(open_spool(**words))
+    assert (read, delivered) == (3047, 27)
+    spool = open_spool(**words)
+    taken(spool, 300)
+    spool.purge("out", "cloud")
+    read, delivered, waiting, gaps = account(spool)
+    assert (waiting, delivered) == (0, 20 + 7 + 10 * sum(each.kind is DATA for each in got.records))
+    assert gaps == read - delivered <= lost
 
 
 def test_consumed_segments_leave_and_their_samples_stay_delivered(open_spool: Open) -> None:
