@@ -155,7 +155,7 @@ def test_an_uplink_that_is_killed_again_and_again_loses_nothing_of_either_lane(t
     assert len(numbers) - max(numbers) <= kills * 3 * WINDOW, "one on its way, one not committed yet, in both lanes"
 
 
-def test_a_message_at_which_the_broker_hangs_up_is_set_aside_and_the_stream_goes_on(tmp_path: Path) -> None:
+def test_a_poison_record_that_blocks_the_stream_is_set_aside_and_the_stream_goes_on(tmp_path: Path) -> None:
     with (
         Mosquitto(tmp_path, lines=["max_packet_size 4000"]) as broker,
         Subscriber(broker.port, "north/#") as cloud,
