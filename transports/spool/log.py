@@ -3,7 +3,7 @@
 import errno
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from math import inf
 
 from transports.errors import NotUnderstood
@@ -193,12 +193,12 @@ class Log:
             reader.close()
 
     def diluted_s(self, segment: Segment) -> int:
-        """How far a segment is diluted already; 0 for one that cannot be read."""
-        if segment.diluted_s is None:
-            segment.diluted_s = 0
-            with self._fault.guard("read", segment.path), suppress(NotUnderstood):
-                self._open(segment).close()  # reading the header tells it
-        return segment.diluted_s
+        """How far a segment is diluted already; 0 for one that cannot be read, which is in quarantine from now on."""
+        if segment.diluted_s is None and segment.lost_to is None:
+            reader = self.open(segment)  # reading the header tells it
+            if reader is not None:
+                reader.close()
+        return segment.diluted_s or 0
 
     def rewrite(self, segment: Segment, records: bytes, diluted_s: int) -> Segment:
         """A closed segment with other records in its place. Raises SpoolFull, and all stays as it was, or

@@ -208,6 +208,22 @@ def test_a_diluted_segment_survives_a_restart_and_is_not_diluted_to_the_same_gra
     assert all(grain > 1 for grain in calls[:1]) or used(spool) <= 262_144
 
 
+def test_a_segment_that_cannot_be_read_is_not_in_the_way_of_thinning(open_spool: Open, disk: MemoryFiles) -> None:
+    spool = open_spool(consumers=OUT, **THIN)
+    fill(spool, 400)
+    spool.close()
+    name = min(name for name in disk.names if name.startswith("spool/out/"))
+    disk.edit(name, lambda data: data.__setitem__(slice(0, None), bytes(len(data))))
+    spool = open_spool(consumers=OUT, **THIN)
+    for first in range(401, 1501, 10):
+        fill(spool, 10, first=first)
+        spool.enforce(NOW_NS)
+    got = spool.fetch("out", "cloud", 10**6)
+    assert [hole.reason for hole in got.holes] in ([], ["quarantined"]), "read over, or given up with a word"
+    assert got.records[-1].pseq == 1500
+    assert spool.stat()["out"].quarantined == 1
+
+
 def test_what_a_consumer_has_begun_to_read_is_not_diluted_under_it(open_spool: Open) -> None:
     spool = open_spool(consumers=OUT, **THIN)
     fill(spool, 2)
