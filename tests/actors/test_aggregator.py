@@ -1,25 +1,17 @@
 """An aggregator between two topics: what it makes is counted, fits a record, and is told with how far it has read."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq
 
-from actors.actor import Fate, Place
 from actors.aggregator import Aggregator, Work
-from tests.transports.desk import Desk
+from tests.actors.neighbours import SESSION, Neighbours
 from transports import codec
-from transports.clock import MachineClock
 from transports.mailbox import Leave
-from transports.messages import Append, Appended, Beat, Fetch, Fetched
-from transports.names import ROOT, SPOOLER
+from transports.messages import Append, Appended, Fetch, Fetched
 from transports.samples import Batch, Gap, Scan, Tag, batch_of
 
-SESSION = 1
 SECOND = 1_000_000_000
 OIL = Tag("oil")
 
@@ -30,20 +22,16 @@ def readings(first: int, count: int) -> bytes:
     return codec.pack(batch_of("press", first, scans))
 
 
-class Stage:
+class Stage(Neighbours):
     """A root and a spooler that listen, and an aggregator's actor in a thread of this process."""
 
     def __init__(self) -> None:
-        self.run_dir = Path(tempfile.mkdtemp(prefix="hf-"))
-        self.root, self.spooler = Desk(self.run_dir, ROOT), Desk(self.run_dir, SPOOLER)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.fate = Fate()
+        super().__init__()
         self.handed_out = self.begun = 0
 
     def start(self, **work: Any) -> None:
-        place = Place("tens", self.run_dir, MachineClock(), self.context, 7, SESSION, heartbeat_s=0.02)
         settings = {"from": ["press"], "window": "10s"}
-        self.actor = Aggregator.start(place, self.fate, Work(settings, **work))
+        self.actor = Aggregator.start(self.place("tens"), self.fate, Work(settings, **work))
         self.spooler.until(lambda: self.said(Fetch) and self.said(Append))
         self.spooler.mailbox.back("tens", Appended("out", "tens", SESSION, 0))
 
@@ -62,26 +50,10 @@ class Stage:
         session = self.said(Fetch)[-1].session
         self.spooler.mailbox.back("tens", Fetched("raw", "tens", session, places, frames=payloads))
 
-    def said(self, kind: type) -> list[Any]:
-        return [message for message in self.spooler.messages if isinstance(message, kind)]
-
     def appended(self) -> Append:
         """Its first append with something in it."""
         self.spooler.until(lambda: any(append.frames for append in self.said(Append)))
         return next(append for append in self.said(Append) if append.frames)
-
-    def state(self) -> dict[str, Any]:
-        self.root.letters.clear()
-        self.root.until(lambda: any(isinstance(message, Beat) for message in self.root.messages))
-        return dict(next(message for message in self.root.messages if isinstance(message, Beat)).state)
-
-    def close(self) -> None:
-        if self.actor.is_alive():
-            self.actor.stop()
-        self.context.destroy(linger=0)
-        self.spooler.__exit__(None, None, None)
-        self.root.__exit__(None, None, None)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
 
 
 @pytest.fixture

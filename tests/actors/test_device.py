@@ -1,41 +1,26 @@
 """A device between its link and the spool: what it tells of what it read is exact, whatever the spool does."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq
 
-from actors.actor import Fate, Place
 from actors.device import Device, Work
-from tests.transports.desk import Desk
+from tests.actors.neighbours import SESSION, Neighbours
 from transports import codec
-from transports.clock import MachineClock
 from transports.mailbox import Leave
-from transports.messages import Append, Appended, Beat
-from transports.names import ROOT, SPOOLER
+from transports.messages import Append, Appended
 from transports.samples import Batch, Gap
 
-SESSION = 1
 TAGS = {"level": {"wave": "sine"}, "n": {"wave": "counter"}}
 
 
-class Stage:
+class Stage(Neighbours):
     """A root and a spooler that listen, and a device's actor in a thread of this process."""
 
-    def __init__(self) -> None:
-        self.run_dir = Path(tempfile.mkdtemp(prefix="hf-"))
-        self.root, self.spooler = Desk(self.run_dir, ROOT), Desk(self.run_dir, SPOOLER)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.fate = Fate()
-
     def start(self, **work: Any) -> None:
-        place = Place("press", self.run_dir, MachineClock(), self.context, 7, SESSION, heartbeat_s=0.02)
         settings = {"tags": TAGS, **work.pop("settings", {})}
-        self.actor = Device.start(place, self.fate, Work("sim", settings, period_s=0.01, **work))
+        self.actor = Device.start(self.place("press"), self.fate, Work("sim", settings, period_s=0.01, **work))
 
     def open(self) -> None:
         """Answer the handshakes."""
@@ -48,23 +33,8 @@ class Stage:
         self.spooler.mailbox.back("press", Appended(topic, "press", SESSION, pseq))
 
     def appends(self, handshakes: bool = False) -> list[Append]:
-        said = [message for message in self.spooler.messages if isinstance(message, Append)]
+        said = self.said(Append)
         return said if handshakes else [append for append in said if append.pseq]
-
-    def state(self) -> dict[str, Any]:
-        """What its next sign of life tells."""
-        self.root.letters.clear()
-        self.root.until(lambda: any(isinstance(message, Beat) for message in self.root.messages))
-        beat = next(message for message in self.root.messages if isinstance(message, Beat))
-        return dict(beat.state)
-
-    def close(self) -> None:
-        if self.actor.is_alive():
-            self.actor.stop()
-        self.context.destroy(linger=0)
-        self.spooler.__exit__(None, None, None)
-        self.root.__exit__(None, None, None)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ class CountedFiles:
         return _CountedFile(self, self._files.create(path))
 
     def open(self, path: str) -> File:
-        return self._files.open(path)  # what is opened is read, or cut
+        return _CountedFile(self, self._files.open(path))
 
 
 class _CountedFile:

@@ -6,7 +6,7 @@
 Before a segment changes under a consumer, what the consumer had of it is put to its account.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
@@ -99,13 +99,8 @@ class Retention:
 
     def drop_oldest(self, log: Log, excess_bytes: int, reason: str) -> Iterator[Dropped]:
         """Give up the oldest segments, had or not, until this much is freed; the active one never."""
-        first, going = len(list(remains_of(log))), []
-        for segment in log.segments[first:-1]:
-            if excess_bytes <= 0:
-                break
-            excess_bytes -= segment.disk_bytes
-            going.append(segment)
-        yield from self.drop(log, going, reason)
+        first = len(list(remains_of(log)))
+        yield from self.drop(log, _enough(log.segments[first:-1], excess_bytes), reason)
 
     def drop(self, log: Log, going: list[Segment], reason: str, salvage: bool = True) -> Iterator[Dropped]:
         """Give these segments up. Their gaps and alarms stay while there is room for them in the reserve."""
@@ -205,13 +200,7 @@ class Retention:
     def _trim_remains(self, log: Log) -> None:
         """What is left of given up segments may not outgrow the reserve: the oldest goes."""
         excess = remains_bytes(log) - self.quota(log.place.topic).reserve(self._settings.reserve_bytes)
-        going = []
-        for segment in remains_of(log):
-            if excess <= 0:
-                break
-            excess -= segment.disk_bytes
-            going.append(segment)
-        self._remove(log, going)
+        self._remove(log, _enough(remains_of(log), excess))
 
     def _leave(self, log: Log, going: Sequence[Segment], kept: Collection[SegmentKey]) -> None:
         """Settle the accounts of those who had a part of what goes now."""
@@ -228,7 +217,7 @@ class Retention:
 
     def _may_thin(self, log: Log, segment: Segment, target_s: int) -> bool:
         """Not what is diluted that far already, and not under the eyes of somebody who has read a part of it."""
-        if segment.lost_to is not None or log.diluted_s(segment) >= target_s:
+        if log.diluted_s(segment) >= target_s or segment.lost_to is not None:
             return False
         first, last = Position(*segment.key), log.last_of(segment)
         return not any(first <= cursor.position < last for _, cursor in self._cursors.of(log.place.topic))
@@ -250,6 +239,17 @@ class Retention:
             "quarantined" if segment.lost_to is not None else reason,
             lost_samples(log, [segment]),
         )
+
+
+def _enough(segments: Iterable[Segment], bytes_to_free: int) -> list[Segment]:
+    """The first of them that together free this much, or all."""
+    found: list[Segment] = []
+    for segment in segments:
+        if bytes_to_free <= 0:
+            break
+        bytes_to_free -= segment.disk_bytes
+        found.append(segment)
+    return found
 
 
 def waiting(log: Log, position: Position) -> int:
