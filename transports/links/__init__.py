@@ -9,6 +9,7 @@ A driver file has
 - `Settings`, a frozen dataclass of `setting(...)` fields (transports/settings.py), with an optional
   `problems(path) -> Iterable[Problem]` for what only shows when settings are seen together;
 - `connect(settings) -> Link`: opens the connection or raises LinkDown;
+- a link that has more than `read`, `write`, `close` where it can do more: Listening, Paced, Commanded, Receipted (below);
 - optionally `EXTRA`, the name of the extra in pyproject whose library it needs. That library is imported at the head
   of the driver, and nowhere else.
 
@@ -20,10 +21,11 @@ never work) or LinkDown (close, connect again); anything else is a bug and ends 
 The same file outside this package is found through the entry point group `holdfast.links`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from transports.samples import Batch, Scan, Tag, Value
+from transports.writing import Limits
 
 
 @runtime_checkable
@@ -56,4 +58,33 @@ class Listening(Protocol):
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A link of which some tags have a period of their own: those are read by `read_pace`, the others by `read`."""
+
+    paces: tuple[float, ...]
+    """The periods (s) that tags have of their own, each once."""
+
+    def read_pace(self, period_s: float) -> Sequence[Scan]:
+        """The tags of that period, as `read` does it."""
+        ...
+
+
+@runtime_checkable
+class Commanded(Protocol):
+    """A link of which commands may set tags. A link without it takes no command."""
+
+    writable: Mapping[str, Limits]
+    """The tags that a command may set, and within which limits; the caller of `write` has checked these."""
+
+
+@runtime_checkable
+class Receipted(Protocol):
+    """A link that tells its far end what is durable: for devices that send a reading again until it is acknowledged."""
+
+    def kept(self, reads: int) -> None:
+        """Everything that the first `reads` calls of `read` handed out is durable now: acknowledge it."""
         ...
