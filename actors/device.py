@@ -1,38 +1,35 @@
 """A device: reads its link on time, tells the live feed, and keeps what it read in the spool.
 
-    CLOSED ──connect──> OPEN ──LinkDown, or timeouts in a row──> CLOSED, open again after a back-off
-                          │ due, or readable: read
-                          └──> batch ──> live feed
-                                   └──> outbox ──> spooler (`out`, and `raw` where an aggregate takes it)
+    link ──read on time, or when it speaks (actors/reading)──> batch ──> live feed
+      ^                                                          └──> outbox ──> spooler (`out`; `raw` for aggregates)
+      └── Command, between two readings (actors/commanding)
 
 A device that cannot be reached says so: a Bad sample of each tag when it is lost, and again with each failed attempt; a
-gap while its tags are not known yet. What a former incarnation may have read and not kept is announced as a gap.
+gap while its tags are not known yet. So does one that talks by itself and has fallen silent. What a former incarnation
+may have read and not kept is announced as a gap.
 """
 
-import logging
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
-from actors.polling import Polling
+from actors.commanding import commands
+from actors.commanding.commands import Commands
 from actors.producing.keeping import Keeping
 from actors.producing.outbox import Outbox
 from actors.producing.producer import Producer
+from actors.reading.reader import Hearer, Manner, Reader
 from actors.routes import Routes
 from transports import catalog, codec
 from transports.backoff import Backoff
 from transports.building import build
-from transports.errors import LinkDown, LinkRefused, LinkTimeout
 from transports.feed import Publisher
-from transports.links import Link, Listening
-from transports.mailbox import Timer
-from transports.messages import Message
-from transports.samples import Batch, Gap, Quality, Scan, Tag, all_bad, batch_of
+from transports.messages import Command, Message
+from transports.samples import Batch, Gap
 
-log = logging.getLogger("holdfast.device")
-TIMEOUTS_IN_A_ROW = 3  # then the connection itself is suspected and made anew
 LEAVE_WITHIN_S = 3.0  # how long a stop waits for the spool; shorter than the default grace
 SPOOL_WITHIN_S = 1.0  # how long the first read waits for the spool, so that gaps come before readings
 
@@ -53,20 +50,16 @@ class Work:
     outbox_bytes: int = 16 * 1024 * 1024
     max_record_bytes: int = 8 * 1024 * 1024  # larger batches are cut; a scan that does not fit is told, but not kept
     compress: bool = False  # what is kept; the live feed is not
+    silent_after_s: float = 0.0  # for a device that talks by itself; 0: never
+    journals: str = ""  # directory of what became of commands; without it none is taken
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a device tells of itself."""
+    """What a device tells of its readings."""
 
-    connected: bool = False
     scans: int = 0
     samples: int = 0
-    timeouts: int = 0
-    refused: int = 0
-    overruns: int = 0
-    reopened: int = 0
-    last_error: str = ""
     last_read_ns: int = 0
 
 
@@ -76,21 +69,14 @@ class Device(Actor):
     def __init__(self, place: Place, fate: Fate, work: Work) -> None:
         super().__init__(place, fate)
         self._work = work
-        self._link: Link | None = None
         self._tally = Tally()
-        self._attempts = self._timeouts_in_a_row = 0
         self._seq = 1
-        self._leaving = False
-        self._last_tags: tuple[Tag, ...] | None = None
-        self._poll_timer: Timer | None = None
+        self._commands: Commands | None = None
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         place, work = self.place, self._work
-        self._module = catalog.load(catalog.LINKS, work.driver, f"device.{place.name}.driver")
-        self._settings = build(self._module.Settings, work.settings, f"device.{place.name}")
-        self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
         routes = Routes(place.name, work.raw, work.keep)
         self._feed = Publisher(place.context, place.run_dir, place.name, place.session)
         boxes = {t: Outbox(place.name, codec.pack, work.outbox_bytes) for t in routes.topics}
@@ -105,18 +91,48 @@ class Device(Actor):
             work.max_record_bytes,
             codec.LEVEL if work.compress else 0,
         )
+        self._reader = self._reading()
+        if work.journals:
+            journal = Path(work.journals) / f"{place.name}.journal"
+            self._commands = Commands(self.mailbox, place.clock, journal, self._commanded())
         self._awaited = set(boxes)
-        self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._connect)
+        self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._open)
+
+    def _reading(self) -> Reader:
+        place, work = self.place, self._work
+        module = catalog.load(catalog.LINKS, work.driver, f"device.{place.name}.driver")
+        settings = build(module.Settings, work.settings, f"device.{place.name}")
+        backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
+        hearer = Hearer(
+            take=self._take,
+            unmet=self._unmet,
+            came=self._link_came,
+            lost=self._link_lost,
+            is_full=lambda: self._producer.waiting_bytes > work.outbox_bytes // 2,
+            marks=self._keeping.marks,
+        )
+        manner = Manner(work.period_s, work.silent_after_s, backoff)
+        return Reader(self.mailbox, place.clock, place.name, partial(module.connect, settings), manner, hearer)
 
     def on_message(self, sender: str, message: Message) -> Any:
-        return None if self._producer.hear(message) else NotImplemented
+        if isinstance(message, Command) and self._commands is not None:
+            return self._commands.take(sender, message)
+        if not self._producer.hear(message):
+            return NotImplemented
+        self._reader.progressed()
+        return None
 
     def leave(self) -> None:
         """Read no more, and go when everything that was read is durable, or when it takes too long."""
-        self._leaving = True
-        self._close_link()
+        if self._commands is not None:
+            self._commands.end()
+        self._reader.leave()
         self._keeping.flush()
-        self._producer.finish(self.stop, self.place.clock.now() + LEAVE_WITHIN_S)
+        self._producer.finish(self._left, self.place.clock.now() + LEAVE_WITHIN_S)
+
+    def _left(self) -> None:
+        self._reader.close()
+        self.stop()
 
     def end(self) -> None:
         self._feed.close()
@@ -124,7 +140,9 @@ class Device(Actor):
     def state(self) -> Mapping[str, Any]:
         ledger = self._keeping.ledger()
         return {
+            **asdict(self._reader.tally),
             **asdict(self._tally),
+            "overruns": self._reader.overruns,
             "driver": self._work.driver,
             "waiting": self._producer.waiting,
             "waiting_bytes": self._producer.waiting_bytes,
@@ -133,6 +151,7 @@ class Device(Actor):
             "too_large": self._keeping.too_large,
             "dropped_samples": sum(account["dropped"] for account in ledger.values()),
             "ledger": ledger,
+            **({} if self._commands is None else self._commands.tally()),
         }
 
     # --- the spool ---------------------------------------------------------------------------------------------------
@@ -145,111 +164,36 @@ class Device(Actor):
             self._producer.outboxes[topic].announce(gap)
         self._awaited.discard(topic)
         if not self._awaited and self._first.what is not None:
-            self._first.cancel()
-            self._connect()
+            self._open()
 
-    # --- the connection ----------------------------------------------------------------------------------------------
+    # --- the link ----------------------------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
+    def _open(self) -> None:
         self._first.cancel()
-        if self._leaving:
-            return
-        try:
-            self._link = self._module.connect(self._settings)
-        except (LinkDown, LinkTimeout) as down:
-            self._lost(str(down), Quality.BAD_NOT_CONNECTED)
-            return
-        if self._tally.last_error or self._tally.reopened:
-            log.warning("connected again")
-        self._last_tags = self._link.tags
-        self._tally.connected, self._tally.last_error = True, ""
-        self._tally.reopened += 1
-        self._timeouts_in_a_row = 0
-        if isinstance(self._link, Listening):
-            self.mailbox.when_readable(self._link.fileno(), self._read)
-        else:
-            now = self.place.clock.now()
-            self._polling = Polling(0.0, self._work.period_s)  # one grid for all: neighbours wake together, and sleep
-            self._poll(now)
+        self._reader.open()
 
-    def _lost(self, why: str, quality: int) -> None:
-        """The device cannot be reached: say so, once in the log and as Bad samples, and try again later."""
-        if why != self._tally.last_error:
-            log.warning("%s", why)
-        self._tally.connected, self._tally.last_error = False, why
-        self._close_link()
-        self._say_bad(why, quality)
-        delay_s = self._backoff.delay_s(self._attempts, random.random())
-        self._attempts += 1
-        self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
-
-    def _close_link(self) -> None:
-        link, self._link = self._link, None
-        if self._poll_timer is not None:
-            self._poll_timer.cancel()
-        if link is not None:
-            if isinstance(link, Listening):
-                self.mailbox.forget(link.fileno())
-            link.close()
-
-    def _say_bad(self, why: str, quality: int) -> None:
+    def _unmet(self, why: str) -> None:
         now_ns = self.place.clock.utc_ns()
-        if self._last_tags is not None:
-            self._take([all_bad(self.place.name, 0, self._last_tags, now_ns, quality)])
-        elif not self._attempts:
-            self._keeping.tell(Gap(self.place.name, f"not connected: {why}", now_ns, now_ns))
+        self._keeping.tell(Gap(self.place.name, f"not connected: {why}", now_ns, now_ns))
 
-    # --- reading -----------------------------------------------------------------------------------------------------
+    def _link_came(self) -> None:
+        if self._commands is not None:
+            self._commands.go_on()
 
-    def _poll(self, due: float) -> None:
-        if self._link is None:
-            return
-        self._read()
-        now = self.place.clock.now()
-        if self._link is not None:
-            self._tally.overruns += self._polling.missed(due, now)
-            following = self._polling.following(due, now)
-            self._poll_timer = self.mailbox.at(following, lambda: self._poll(following))
+    def _link_lost(self, why: str) -> None:
+        if self._commands is not None:
+            self._commands.lost(why)
 
-    def _read(self) -> None:
-        if self._link is None:
-            return
-        try:
-            said = self._link.read()
-        except LinkTimeout as late:
-            self._timed_out(str(late))
-        except LinkRefused as refused:
-            self._tally.refused += 1
-            self._tally.last_error = str(refused)
-            self._say_bad(str(refused), Quality.BAD_NOT_READABLE)
-        except LinkDown as down:
-            self._lost(str(down), Quality.BAD_NOT_CONNECTED)
-        else:
-            self._attempts = self._timeouts_in_a_row = 0
-            self._tally.last_error = ""
-            self._take([said] if isinstance(said, Batch) else list(self._batches(said)))
+    def _commanded(self) -> commands.Device:
+        def read_soon() -> None:
+            self.mailbox.at(self.place.clock.now(), self._reader.read_out_of_turn)
 
-    def _timed_out(self, why: str) -> None:
-        self._tally.timeouts += 1
-        self._tally.last_error = why
-        self._timeouts_in_a_row += 1
-        if self._timeouts_in_a_row >= TIMEOUTS_IN_A_ROW:
-            self._lost(f"{why} ({TIMEOUTS_IN_A_ROW} times in a row)", Quality.BAD_TIMEOUT)
-        else:
-            self._say_bad(why, Quality.BAD_TIMEOUT)
-
-    def _batches(self, scans: Sequence[Scan]) -> Sequence[Batch]:
-        """Neighbouring scans of the same tags as one batch each."""
-        batches, begin = [], 0
-        for at in range(1, len(scans) + 1):
-            if at == len(scans) or scans[at].tags is not scans[begin].tags:
-                batches.append(batch_of(self.place.name, 0, scans[begin:at]))
-                begin = at
-        return batches
+        reader = self._reader
+        return commands.Device(self.place.name, lambda: reader.link, read_soon, lambda down: reader.lose(str(down)))
 
     # --- telling and keeping -----------------------------------------------------------------------------------------
 
-    def _take(self, batches: Sequence[Batch]) -> None:
+    def _take(self, batches: Sequence[Batch], mark: int) -> None:
         tally, taken = self._tally, []
         for batch in batches:
             batch = replace(batch, source=self.place.name, seq=self._seq)
@@ -259,4 +203,6 @@ class Device(Actor):
             tally.last_read_ns = batch.times_ns[-1]
             self._feed.publish(codec.pack(batch))
             taken.append(batch)
-        self._keeping.take(taken)
+        self._keeping.take(taken, mark)
+        if self._commands is not None:
+            self._commands.saw(taken)

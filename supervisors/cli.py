@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from supervisors import control
-from supervisors.verbs import AsJson, DataDir, RunDir, completion, configuration, operating, records, spool, watching
+from supervisors.verbs import (
+    AsJson,
+    DataDir,
+    RunDir,
+    completion,
+    configuration,
+    operating,
+    records,
+    sending,
+    spool,
+    watching,
+)
 from transports.errors import HoldfastError, NotRunning, SettingsError
 from transports.messages import Status
 
@@ -60,6 +71,7 @@ app.command()(watching.top)
 app.command()(operating.restart)
 app.command()(operating.stop)
 app.command()(operating.start)
+app.command()(sending.send)
 app.command()(configuration.reload)
 app.command()(records.logs)
 app.command()(records.events)

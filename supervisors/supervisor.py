@@ -43,7 +43,7 @@ from supervisors.watchdog import Line
 from supervisors.wishes import Wishes
 from transports.clock import Clock
 from transports.mailbox import Call, Letter, Mailbox
-from transports.messages import Beat, Level, Message, Operate, Ready, Reload, Status
+from transports.messages import Beat, Deed, Level, Message, Operate, Ready, Reload, Status
 
 TEND_S = 30.0
 LOOK_S = 1.0  # how often signs of life are looked over
@@ -163,6 +163,8 @@ class Supervisor:
                 return self._wishes.grant(message, self._clock.now())
             case Level():
                 return self._volume.grant(message)
+            case Deed():
+                self._wishes.done(message)
             case _:
                 self._obituary.hear(message)
         return None

@@ -7,9 +7,9 @@ from supervisors.held import Held
 from supervisors.meant import meant, objection
 from supervisors.plan import Step, Tree
 from supervisors.records.audit import Audit
-from supervisors.records.events import Audited, say
+from supervisors.records.events import Audited, Commanded, say
 from transports.errors import HoldfastError
-from transports.messages import Operate
+from transports.messages import Command, Deed, Operate
 from transports.settings import nearest
 
 VERBS: Mapping[str, Callable[[Tree, str, float], Step]] = {
@@ -74,6 +74,17 @@ class Wishes:
         except OSError as refused:  # a full disk must not keep anybody from stopping a machine
             return f", until the gateway is restarted: {refused}"
         return ""
+
+    def done(self, deed: Deed) -> None:
+        """A device executed a command, or did not. What rules want is an event alone: their own settings stand for it,
+        and ten a second must not push what people did out of the record."""
+        command = Command(*deed.command)
+        target = f"{deed.device}.{command.tag} = {command.value!r:.80}" if command.tag else deed.device
+        result = f"{deed.outcome}: {deed.detail}" if deed.detail else deed.outcome
+        if command.origin.startswith("rule:"):
+            say(Commanded(deed.device, command.origin, target, result))
+        else:
+            self.audited(command.who or command.origin, "send", [target], command.why or f"key {command.key}", result)
 
     def audited(self, who: str, verb: str, names: Sequence[str], why: str, result: str) -> str:
         """Say what was asked and what came of it, and record it; a word for the answer when that failed."""

@@ -178,6 +178,55 @@ class Purge(Message):
     why: str = ""
 
 
+# --- commands to devices, and what came of them ----------------------------------------------------------------------
+
+
+@message
+class Command(Message):
+    """Set `tag` of the device that this is told to, once, and not after `until_s` (monotonic clock of this machine).
+
+    `key` names the command for ever: sent again under the same key it is not executed again, the first outcome is told.
+    `origin` is who wants it: "operator", "rule:NAME", "uplink:NAME". With `read_back` it is done only when the tag then
+    reads what was written; None: as the tag's settings say. `lasting`: before it is executed, that it will be is made
+    durable, so that not even a power cut makes the key forgotten.
+    """
+
+    key: str
+    tag: str
+    value: Any
+    until_s: float
+    origin: str = "operator"
+    who: str = ""
+    why: str = ""
+    read_back: bool | None = None
+    lasting: bool = True
+
+
+@message
+class Outcome(Message):
+    """What became of the command `key`: done; rejected or expired (it was not executed, or did not hold; `detail` says
+    why); unknown (it may have been executed: the answer was lost, or the process died over it)."""
+
+    key: str
+    outcome: str
+    detail: str = ""
+
+
+@message
+class Deed(Message):
+    """A device tells the root what became of a command, for the audit."""
+
+    device: str
+    command: Sequence[Any]  # the fields of the Command, in order
+    outcome: str
+    detail: str = ""
+
+
+@message
+class Rules(Message):
+    """How does each rule stand, and why? Answered with plain data by the process of the rules."""
+
+
 # --- the operator's questions to the root ---------------------------------------------------------------------------
 
 

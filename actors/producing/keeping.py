@@ -7,8 +7,9 @@ The ledger of each topic adds up at any time: taken = acknowledged + waiting + m
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
 
 from actors.producing.outbox import Entry
 from actors.producing.producer import Producer
@@ -42,11 +43,14 @@ class Keeping:
         self._max_record_bytes, self._level = max_record_bytes, level
         self._pending: list[Batch] = []
         self._timer: Timer | None = None
+        self._mark = 0  # the lowest of what is pending
         self.too_large = 0
 
-    def take(self, batches: Sequence[Batch]) -> None:
-        """Keep these, soon or now."""
+    def take(self, batches: Sequence[Batch], mark: int = 0) -> None:
+        """Keep these, soon or now; `mark` is the read that brought them, where somebody waits to hear of it."""
         self._pending += batches
+        if batches:
+            self._mark = self._mark or mark
         if not self._wait_s or sum(batch.samples for batch in self._pending) >= self._max_samples:
             self.flush()
         elif self._timer is None and self._pending:
@@ -58,10 +62,11 @@ class Keeping:
             self._timer.cancel()
             self._timer = None
         batches, self._pending = self._pending, []
+        mark, self._mark = self._mark, 0
         for topic, items in self._routes.routed(batches).items():
             for entry in entries(items, self._packed, self._max_record_bytes):
                 if entry.payloads:
-                    self._producer.add(topic, entry)
+                    self._producer.add(topic, replace(entry, mark=mark) if mark else entry)
                 else:
                     self._give_up(topic, entry)
 
@@ -70,6 +75,13 @@ class Keeping:
         self.flush()
         for topic in self._producer.outboxes:
             self._producer.add(topic, Entry((codec.pack(gap),), is_gap=True, counts=(gap.samples or 0,)))
+
+    def marks(self) -> Iterator[int]:
+        """The marks of what is not durable yet, the lowest of each topic and of what is pending."""
+        if self._mark:
+            yield self._mark
+        for outbox in self._producer.outboxes.values():
+            yield from islice(outbox.marks(), 1)
 
     def ledger(self) -> dict[str, dict[str, int]]:
         """The account of each topic, what is pending included."""

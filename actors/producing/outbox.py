@@ -14,7 +14,7 @@ counts as the samples that it stands for, as it does in the spool's ledger.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from actors.producing.account import Account
@@ -31,7 +31,8 @@ class Entry:
     """One transaction. `first_pseq` numbers its first payload (0: not numbered yet). `covers` is what a gap must say
     if it is dropped: (first source seq, last source seq, oldest and newest time in UTC ns). What covers nothing (a gap
     that tells of something else, a commit) is never dropped. `count` scans are in it, if not all of that range.
-    `counts` are the samples that each payload accounts for; `reason` is why those of an overflow gap are missing."""
+    `counts` are the samples that each payload accounts for; `reason` is why those of an overflow gap are missing.
+    `mark` is the read that brought it, where the device must be told what is durable (actors/reading/receipts.py)."""
 
     payloads: tuple[bytes, ...]
     covers: Covers = NOTHING
@@ -41,6 +42,7 @@ class Entry:
     count: int = 0
     counts: tuple[int, ...] = ()
     reason: str = ""
+    mark: int = 0
 
     @property
     def last_pseq(self) -> int:
@@ -96,6 +98,10 @@ class Outbox:
     @property
     def waiting_bytes(self) -> int:
         return self._bytes
+
+    def marks(self) -> Iterator[int]:
+        """The marks of what is not acknowledged, oldest first."""
+        return (entry.mark for entry in self._entries if entry.mark)
 
     def add(self, entry: Entry) -> None:
         """Take one more transaction, at the cost of the oldest when the ring is full."""

@@ -98,6 +98,9 @@ class DeviceCommon:
     batch_samples: int = setting(
         10_000, ge=1, le=1_000_000, help="keep what is collected once it is this many values", example="1000"
     )
+    silent_after_s: float = duration(
+        "0s", ge=0, le=DAY_S, help="a device that talks by itself and says nothing for so long is Bad; 0s: never"
+    )
     supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
     def problems(self, path: str) -> Iterator[Problem]:

@@ -204,6 +204,7 @@ def _device(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
         "raw": sorted(raw),
         "keep": sorted(keep),
         "compress": gateway.spool.compress == ZSTD,
+        "journals": str(gateway.data_dir / "commands"),
     }
 
 

@@ -228,6 +228,18 @@ class Audited(Event):
         return f"{self.who}: {' '.join((self.verb, *self.names))}: {self.result}{why}"
 
 
+@dataclass(frozen=True, slots=True)
+class Commanded(Event):
+    """A rule commanded the device `name`: what, and what came of it."""
+
+    origin: str
+    target: str
+    result: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.target}: {self.result}"
+
+
 def say(event: Event) -> None:
     """Write an event to the log, at its own level; the journal, if the log goes there, knows it again."""
     log.log(event.level, "%s", event)

@@ -9,7 +9,7 @@ A driver file has
 - `Settings`, a frozen dataclass of `setting(...)` fields (transports/settings.py), with an optional
   `problems(path) -> Iterable[Problem]` for what only shows when settings are seen together;
 - `connect(settings) -> Link`: opens the connection or raises LinkDown;
-- a link that has more than `read`, `write`, `close` where it can do more: Listening, Paced, Commanded, Receipted (below);
+- a link with more than `read`, `write`, `close` where it can do more: Listening, Paced, Commanded, Receipted (below);
 - optionally `EXTRA`, the name of the extra in pyproject whose library it needs. That library is imported at the head
   of the driver, and nowhere else.
 

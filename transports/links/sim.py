@@ -27,6 +27,7 @@ from transports.runs import problems_of_names, run_names
 from transports.samples import FIXED, Batch, DataType, Scan, Tag, Value
 from transports.settings import duration, nearest, setting
 from transports.waves import KINDS, Signal, Waves
+from transports.writing import Limits, Writing
 
 _TYPES: Mapping[str, DataType] = {
     "float64": DataType.FLOAT64,
@@ -50,7 +51,7 @@ def _exact(value: float) -> str | None:
 
 
 @dataclass(frozen=True)
-class SignalSettings:
+class SignalSettings(Writing):
     """One entry of the table `tags`."""
 
     wave: str = setting(choices=KINDS, help="the signal's form; a counter counts the scans", example="sine")
@@ -64,10 +65,10 @@ class SignalSettings:
     phase: float = setting(0.0, ge=0, le=1, help="how much of a period it runs ahead")
     count: int | None = setting(None, ge=1, le=100_000, help="a run of that many tags: name0, name1, ...")
     unit: str = setting("", help="engineering unit, such as degC")
-    writable: bool = setting(False, help="whether a command may set it (a constant only)")
 
     def problems(self, path: str) -> Iterable[Problem]:
         """Only a constant keeps what is written to it."""
+        yield from self.writing_problems(path)
         if self.writable and self.wave != "constant":
             yield Problem(f"{path}.writable", "True", 'only wave = "constant" can be written')
 
@@ -113,7 +114,8 @@ class SimLink:
         self.tags = tuple(tag for tag, _ in made)
         self._waves = Waves([signal for _, signal in made], settings.seed)
         self._columns = {kind: _columns(self.tags, kind) for kind in FIXED if _columns(self.tags, kind).size}
-        self._writable = _writable(settings, self.tags)
+        self._column = {tag.name: at for at, tag in enumerate(self.tags)}
+        self.writable = _writable(settings)
         self._scans, self._faults, self._clock = settings.batch, settings.faults_file, clock
         self._read_scans, self._last_ns, self._closed = 0, 0, False
 
@@ -134,9 +136,9 @@ class SimLink:
     def write(self, tag: str, value: Value) -> None:
         if self._closed:
             raise LinkDown("the simulated device is closed; connect again")
-        if tag not in self._writable:
-            raise LinkRefused(f"{tag}: cannot be written; {nearest(tag, list(self._writable))}")
-        column = self._writable[tag]
+        if tag not in self.writable:
+            raise LinkRefused(f"{tag}: cannot be written; {nearest(tag, list(self.writable))}")
+        column = self._column[tag]
         kind = self.tags[column].type
         if not isinstance(value, (int, float)) or not _fits(kind, value):
             raise LinkRefused(f"{tag} = {value!r:.40}: takes {_TAKES[kind]}")
@@ -188,7 +190,7 @@ def _columns(tags: Sequence[Tag], kind: DataType) -> NDArray[np.intp]:
     return np.array([at for at, tag in enumerate(tags) if tag.type is kind], np.intp)
 
 
-def _writable(settings: Settings, tags: Sequence[Tag]) -> dict[str, int]:
-    """The column of each tag that may be written."""
-    names = {tag.name for key, entry in settings.tags.items() if entry.writable for tag, _ in entry.named(key)}
-    return {tag.name: at for at, tag in enumerate(tags) if tag.name in names}
+def _writable(settings: Settings) -> dict[str, Limits]:
+    """The tags that commands may set."""
+    entries = ((key, entry, entry.limits) for key, entry in settings.tags.items())
+    return {tag.name: limits for key, entry, limits in entries if limits for tag, _ in entry.named(key)}
