@@ -20,7 +20,7 @@ name = "operated"
 [device.press-1]
 driver = "sim"
 period = "200ms"
-tags = { force = { wave = "sine" } }
+tags = { force = { wave = "sine" }, setpoint = { wave = "constant", writable = true, min = 0, max = 100 } }
 [device.press-2]
 driver = "sim"
 period = "200ms"
