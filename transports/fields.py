@@ -10,32 +10,36 @@ its type gives a scan in which that field alone is Bad.
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from transports.errors import Problem
+from transports.raw_values import READERS, Raw, read_bytes
 from transports.samples import DataType, Quality, Scan, Tag, Value
 from transports.settings import setting
+from transports.writing import Writing
 
-Raw = str | bytes | bool | int | float
 _TYPES = {
     "float64": DataType.FLOAT64,
     "int64": DataType.INT64,
     "uint64": DataType.UINT64,
     "bool": DataType.BOOL,
     "string": DataType.STRING,
+    "bytes": DataType.BYTES,
 }
+_OF_LETTER = {"q": "int64", "Q": "uint64"}  # what no float64 holds exactly
 _RANGES = {DataType.INT64: range(-(2**63), 2**63), DataType.UINT64: range(2**64)}
-_WORDS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
 
 
 @dataclass(frozen=True)
-class FieldSettings:
-    """What a field of a frame means."""
+class FieldSettings(Writing):
+    """What a field of a frame means, and within which limits a command may write it (where `writes` says how)."""
 
-    type: Literal["float64", "int64", "uint64", "bool", "string"] = setting("float64", help="type of the tag")
+    type: Literal["float64", "int64", "uint64", "bool", "string", "bytes"] | None = setting(
+        None, help="type of the tag; float64 where not given, int64 or uint64 for q and Q in struct"
+    )
     unit: str = setting("", help="unit of the tag, as UCUM code", example="Cel")
     scale: float = setting(1.0, help="value = number in the frame * scale + offset (float64 only)")
     offset: float = setting(0.0, help="see scale")
@@ -43,7 +47,7 @@ class FieldSettings:
     def problems(self, path: str) -> Iterable[Problem]:
         if self.scale == 0:
             yield Problem(f"{path}.scale", "0", "must not be 0: every value would be the same")
-        if self.type != "float64" and (self.scale, self.offset) != (1.0, 0.0):
+        if self.type not in (None, "float64") and (self.scale, self.offset) != (1.0, 0.0):
             yield Problem(f"{path}.type", repr(self.type), 'must be "float64" where scale or offset are given')
 
 
@@ -58,8 +62,7 @@ class Field:
     def value(self, raw: Raw, encoding: str) -> tuple[Value | None, int]:
         """The tag's value and its status code."""
         try:
-            given = raw.rstrip(b"\0").decode(encoding) if isinstance(raw, bytes) else raw
-            value = _READERS[self.tag.type](given)
+            value = self._read(raw, encoding)
         except ValueError:
             return None, Quality.BAD_DECODING
         if self.tag.type in _RANGES and value not in _RANGES[self.tag.type]:
@@ -68,8 +71,14 @@ class Field:
             value = value * self.scale + self.offset
         return value, Quality.GOOD
 
+    def _read(self, raw: Raw, encoding: str) -> Value:
+        """Raises ValueError for what is no value of the tag's type."""
+        if self.tag.type is DataType.BYTES:
+            return read_bytes(raw)
+        return READERS[self.tag.type](raw.rstrip(b"\0").decode(encoding) if isinstance(raw, bytes) else raw)
+
     def operand(self, value: Value) -> str | int | float:
-        """What a command says for this value of the tag: scaled back, a bool as 1 or 0.
+        """What a command says for this value of the tag: scaled back, a bool as 1 or 0, bytes in hexadecimal.
 
         Raises ValueError for a value that is not of the tag's type, and for text that could end the command and begin
         another one.
@@ -79,6 +88,8 @@ class Field:
             return value
         if kind is DataType.BOOL and isinstance(value, bool):
             return int(value)
+        if kind is DataType.BYTES and isinstance(value, bytes):
+            return value.hex()
         if kind in _RANGES and isinstance(value, int) and not isinstance(value, bool) and value in _RANGES[kind]:
             return value
         if kind is DataType.FLOAT64 and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -92,11 +103,42 @@ class Field:
         return number
 
 
-def fields_of(names: Sequence[str], notes: Mapping[str, FieldSettings]) -> tuple[Field, ...]:
-    """A field for every name; one without a note is float64 without a unit."""
+def fields_of(
+    names: Sequence[str], notes: Mapping[str, FieldSettings], types: Mapping[str, str] | None = None
+) -> tuple[Field, ...]:
+    """A field for every name; one whose note says no type has the one in `types`, or else float64."""
     plain = FieldSettings()
-    found = ((name, notes.get(name, plain)) for name in names)
-    return tuple(Field(Tag(name, _TYPES[note.type], note.unit), note.scale, note.offset) for name, note in found)
+    return tuple(_field(name, notes.get(name, plain), (types or {}).get(name, "float64")) for name in names)
+
+
+def _field(name: str, note: FieldSettings, usual: str) -> Field:
+    scaled = (note.scale, note.offset) != (1.0, 0.0)
+    kind = note.type or ("float64" if scaled else usual)
+    return Field(Tag(name, _TYPES[kind], note.unit), note.scale, note.offset)
+
+
+def types_of(form: str, names: Sequence[str]) -> Mapping[str, str]:
+    """For each value of a struct format the type that holds it exactly, where float64 does not."""
+    letters = "".join(
+        letter if letter in "sp" else letter * int(count or 1)
+        for count, letter in re.findall(r"(\d*)([a-zA-Z?])", form)
+        if letter != "x"
+    )
+    return {name: _OF_LETTER[letter] for name, letter in zip(names, letters, strict=False) if letter in _OF_LETTER}
+
+
+class Reader(Protocol):
+    """What makes scans of frames."""
+
+    fields: tuple[Field, ...]
+
+    def scan(self, frame: bytes, time_ns: int) -> Scan | None:
+        """What the frame says, or None when it has another form."""
+        ...
+
+    def ignores(self, frame: bytes) -> bool:
+        """Whether a frame that gives no scan is none that anybody misses."""
+        ...
 
 
 class Pattern:
@@ -111,7 +153,11 @@ class Pattern:
 
     def scan(self, frame: bytes, time_ns: int) -> Scan | None:
         """What the frame says, or None when it has another form. Line ends around it do not matter."""
-        match = self._pattern.fullmatch(frame.decode(self._encoding, errors="replace").strip("\r\n"))
+        try:
+            text = frame.decode(self._encoding, errors="replace")
+        except UnicodeError:  # a few codecs know no replacement
+            return None
+        match = self._pattern.fullmatch(text.strip("\r\n"))
         if match is None:
             return None
         said = {name: text for name, text in match.groupdict().items() if text is not None}
@@ -119,19 +165,27 @@ class Pattern:
             return None
         return _scan(_among(self.fields, frozenset(said)), list(said.values()), time_ns, self._encoding)
 
+    def ignores(self, frame: bytes) -> bool:
+        """An empty line is no loss."""
+        return not frame.strip(b"\r\n")
+
 
 class Packed:
     """Binary frames: each value of a struct format is a tag, in order. The frame must have exactly that size."""
 
     def __init__(self, form: str, names: Sequence[str], notes: Mapping[str, FieldSettings], encoding: str) -> None:
         self._struct, self._encoding = struct.Struct(form), encoding
-        self.fields = fields_of(names, notes)
+        self.fields = fields_of(names, notes, types_of(form, names))
 
     def scan(self, frame: bytes, time_ns: int) -> Scan | None:
         """What the frame says, or None when its size is another."""
         if len(frame) != self._struct.size:
             return None
         return _scan(self.fields, self._struct.unpack(frame), time_ns, self._encoding)
+
+    def ignores(self, frame: bytes) -> bool:
+        """An empty line is no loss."""
+        return not frame.strip(b"\r\n")
 
 
 def _scan(fields: tuple[Field, ...], raw: Sequence[Raw], time_ns: int, encoding: str) -> Scan:
@@ -149,35 +203,3 @@ def _among(fields: tuple[Field, ...], names: frozenset[str]) -> tuple[Field, ...
 def tags_of(fields: tuple[Field, ...]) -> tuple[Tag, ...]:
     """The tags of some fields, in their order."""
     return tuple(field.tag for field in fields)
-
-
-def _float(given: str | float) -> float:
-    if isinstance(given, str) and "_" in given:  # Python reads 1_0 as 10; a device that says it means something else
-        raise ValueError(given)
-    return float(given)
-
-
-def _int(given: str | float) -> int:
-    if isinstance(given, str) and "_" in given:
-        raise ValueError(given)
-    if isinstance(given, float) and not given.is_integer():
-        raise ValueError(given)
-    return int(given)
-
-
-def _bool(given: str | float) -> bool:
-    if not isinstance(given, str):
-        return bool(given)
-    word = given.strip().lower()
-    if word not in _WORDS:
-        raise ValueError(given)
-    return _WORDS[word]
-
-
-_READERS: Mapping[DataType, Callable[[str | float], Value]] = {
-    DataType.FLOAT64: _float,
-    DataType.INT64: _int,
-    DataType.UINT64: _int,
-    DataType.BOOL: _bool,
-    DataType.STRING: str,
-}

@@ -1,30 +1,32 @@
 """Frame settings: what any driver of a stream can be told about its frames, and the parts that follow from it.
 
-The drivers of serial ports and of TCP share this: how frames are cut out (transports/framing), how they become tags
-(transports/fields), what is sent to ask for one or to write one.
+The drivers of serial ports, TCP and UDP share this: how frames are cut out (transports/framing), how they become tags
+(transports/fields, transports/nmea), what is sent to ask for one or to write one.
 """
 
 import re
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from transports.checksums import Checksum, checksum_of
 from transports.errors import Problem
-from transports.fields import Field, FieldSettings, Packed, Pattern, fields_of
-from transports.framing import Delimited, Enclosed, FixedSize, Framer
+from transports.fields import Field, FieldSettings, Packed, Pattern, Reader, fields_of, types_of
+from transports.framing import FixedSize, Framer
+from transports.framing_settings import FramingSettings, on_wire, wire
+from transports.nmea import Nmea
+from transports.nmea_settings import SentenceSettings
 from transports.samples import PLACEHOLDER, Value
-from transports.settings import duration, nearest, setting, size
+from transports.settings import duration, nearest, setting
+from transports.writing import Limits
+
+_MOST_REQUESTS = 32
 
 
-def wire(text: str) -> bytes:
-    """The bytes that a setting names: each character up to U+00FF is the byte of that number."""
-    return text.encode("latin-1")
-
-
-def _on_wire(text: str) -> str | None:
-    if text and max(text) <= "\xff":
-        return None
-    return 'must be one or more bytes, written such as "\\n", "\\u0002" or "\\u00ff"'
+def _all_on_wire(texts: tuple[str, ...]) -> str | None:
+    if len(texts) > _MOST_REQUESTS:
+        return f"must be at most {_MOST_REQUESTS} requests"
+    return next((cure for cure in map(on_wire, texts) if cure), None)
 
 
 def _known_encoding(name: str) -> str | None:
@@ -36,7 +38,7 @@ def _known_encoding(name: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameSettings:
+class FrameSettings(FramingSettings, SentenceSettings):
     """How a stream becomes tags. Without framing, text ends at a line's end and a struct has its own size."""
 
     pattern: str | None = setting(
@@ -46,65 +48,107 @@ class FrameSettings:
         None, help="struct format of a binary frame, its byte order first (Python's struct module)", example="<Hf"
     )
     fields: tuple[str, ...] = setting((), help="names of the struct's values, in order; each is a tag")
-    tags: dict[str, FieldSettings] = setting({}, help="type, unit, scale and offset of tags; float64 where not given")
+    format: str | None = setting(None, choices=("nmea",), help="a form of frames that is known: NMEA 0183")
+    tags: dict[str, FieldSettings] = setting({}, help="type, unit, scale and offset of tags, and what may be written")
     encoding: str = setting("utf-8", help="encoding of text in frames and in writes", check=_known_encoding)
-    delimiter: str | None = setting(
-        None, help='what ends a frame; "\\n" for a pattern without other framing', example="\\r\\n", check=_on_wire
-    )
-    start: str | None = setting(None, help="what begins a frame, with end", example="\\u0002", check=_on_wire)
-    end: str | None = setting(None, help="what ends a frame that start began", example="\\u0003", check=_on_wire)
-    frame_bytes: int | None = setting(None, key="frame_bytes", ge=1, le=65536, help="size of every frame in bytes")
-    max_frame_bytes: int = size(
-        "4KiB", key="max_frame_bytes", le=2**20, help="a longer frame is thrown away up to the next and counted"
-    )
     request: str | None = setting(
-        None, help="what to send before each reading; without it, listen", example="MEAS?\\n", check=_on_wire
+        None, help="what to send before each reading; without it, listen", example="MEAS?\\n", check=on_wire
     )
-    timeout_s: float = duration("1s", le=60, help="how long an answer to request, or a write, may take")
+    requests: tuple[str, ...] = setting(
+        (), help="several requests, sent one after the other in each reading", check=_all_on_wire
+    )
+    timeout_s: float = duration("1s", le=60, help="how long an answer to a request, or a write, may take")
     writes: dict[str, str] = setting({}, help="command that sets a tag, by tag; {value} is its value")
 
-    def framer(self) -> Framer:
-        """A framer for a new connection."""
-        if self.start is not None and self.end is not None:
-            return Enclosed(wire(self.start), wire(self.end), self.max_frame_bytes)
-        if self.frame_bytes is not None:
-            return FixedSize(self.frame_bytes)
-        if self.delimiter is None and self.struct is not None:
-            return FixedSize(struct.calcsize(self.struct))
-        return Delimited(wire("\n" if self.delimiter is None else self.delimiter), self.max_frame_bytes)
+    @property
+    def asked(self) -> tuple[bytes, ...]:
+        """What is sent at each reading, ready for the wire; nothing where the device talks by itself."""
+        texts = self.requests if self.request is None else (self.request,)
+        return tuple(self.outgoing(wire(text)) for text in texts)
 
-    def reader(self) -> Pattern | Packed:
+    @property
+    def sum_of_frames(self) -> Checksum | None:
+        """What each frame ends with, if anything; NMEA has its own."""
+        return checksum_of(self.checksum or ("nmea" if self.format == "nmea" else "none"), self._form)
+
+    @property
+    def limits(self) -> Mapping[str, Limits]:
+        """What may be written to each tag that has a command."""
+        plain = FieldSettings()
+        found = {name: replace(self.tags.get(name, plain), writable=True).limits for name in self.writes}
+        return {name: limits for name, limits in found.items() if limits is not None}
+
+    def _unframed(self) -> Framer:
+        """A struct has a size of its own; text ends with the line."""
+        if self.struct is not None:
+            return FixedSize(self._struct_bytes)
+        return super()._unframed()
+
+    @property
+    def _struct_bytes(self) -> int:
+        checksum = self.sum_of_frames
+        return struct.calcsize(self.struct or "") + (0 if checksum is None else checksum.length)
+
+    @property
+    def _usual_end(self) -> bytes:
+        return b"\r\n" if self.format == "nmea" else b"\n"
+
+    def reader(self) -> Reader:
         """What makes scans of frames."""
         if self.pattern is not None:
             return Pattern(self.pattern, self.tags, self.encoding)
+        if self.format is not None:
+            return Nmea(self.wanted, self.layouts, self.transducers, self.tags)
         return Packed(self.struct or "", self.fields, self.tags, self.encoding)
 
     def command(self, field: Field, value: Value) -> bytes:
-        """What to send in order to set a tag. Raises ValueError for a value that cannot be written."""
-        return self.writes[field.tag.name].format(value=field.operand(value)).encode(self.encoding)
+        """What to send in order to set a tag. Raises ValueError, OverflowError for a value that cannot be written."""
+        text = self.writes[field.tag.name].format(value=field.operand(value))
+        return self.outgoing(text.encode(self.encoding))
+
+    # --- what is wrong -----------------------------------------------------------------------------------------------
 
     def problems(self, path: str) -> Iterable[Problem]:
-        yield from self._framing_problems(path)
-        if (self.pattern is None) == (self.struct is None):
+        forms = {"pattern": self.pattern, "struct": self.struct, "format": self.format}
+        given = [name for name, value in forms.items() if value is not None]
+        framing = list(self.framing_problems(path)) if self._struct_is_known else []
+        yield from framing
+        if len(given) != 1:
             value = "" if self.struct is None else repr(self.struct)
-            yield Problem(f"{path}.struct", value, "write either pattern (for text) or struct (for binary frames)")
+            cure = "write either pattern (for text) or struct (for binary frames) or format"
+            yield Problem(f"{path}.struct", value, cure)
             return
-        mistakes = list(self._pattern_problems(path) if self.pattern is not None else self._struct_problems(path))
+        mistakes = list(self._form_problems(path))
         yield from mistakes or self._tag_problems(path)
+        yield from () if framing else self._request_problems(path)
 
-    def _framing_problems(self, path: str) -> Iterable[Problem]:
-        if (self.start is None) != (self.end is None):
-            missing, given = ("start", self.end) if self.start is None else ("end", self.start)
-            yield Problem(f"{path}.{missing}", "", f"is missing beside {given!r}: start and end go together")
-        chosen = {"delimiter": self.delimiter, "start": self.start, "frame_bytes": self.frame_bytes}
-        given_ways = [name for name, value in chosen.items() if value is not None]
-        if len(given_ways) > 1:
-            where = given_ways[-1]
-            cure = f"only one way of framing can be used; {' and '.join(given_ways)} are given"
-            yield Problem(f"{path}.{where}", repr(chosen[where]), cure)
-        if self.start is not None and self.end is not None and (self.start in self.end or self.end in self.start):
-            cure = "start and end must differ and neither may contain the other; delimiter frames by one mark"
-            yield Problem(f"{path}.end", repr(self.end), cure)
+    @property
+    def _struct_is_known(self) -> bool:
+        try:
+            return struct.calcsize(self.struct or "") <= 65536
+        except struct.error:
+            return False
+
+    def _form_problems(self, path: str) -> Iterable[Problem]:
+        if self.format is not None:
+            yield from self.sentence_problems(path)
+        elif self.sentences or self.layouts or self.transducers:
+            key = "sentences" if self.sentences else "layouts" if self.layouts else "transducers"
+            yield Problem(f"{path}.{key}", "", 'belongs to format = "nmea"')
+        if self.pattern is not None:
+            yield from self._pattern_problems(path)
+        if self.struct is not None:
+            yield from self._struct_problems(path)
+        elif self.fields and self.pattern is None:
+            yield Problem(f"{path}.fields", repr(list(self.fields)), "belong to struct")
+
+    def _request_problems(self, path: str) -> Iterable[Problem]:
+        if self.request is not None and self.requests:
+            yield Problem(f"{path}.requests", "", "cannot stand beside request; write all of them in requests")
+        try:
+            _ = self.asked
+        except (ValueError, OverflowError):
+            yield Problem(f"{path}.request", repr(self.request), "is too long for the number in its header")
 
     def _pattern_problems(self, path: str) -> Iterable[Problem]:
         pattern = self.pattern or ""
@@ -134,21 +178,34 @@ class FrameSettings:
         if values == 0 or len(self.fields) != values or len(set(self.fields)) != values:
             cure = f"must be {values} different names, one for each value of {form!r}"
             yield Problem(f"{path}.fields", repr(list(self.fields)), cure)
-        if self.frame_bytes not in (None, bytes_needed):
-            cure = f"must be {bytes_needed}, the size of {form!r}; frame_bytes can be left out"
+        if self.frame_bytes not in (None, self._struct_bytes):
+            cure = f"must be {self._struct_bytes}, the size of {form!r}; frame_bytes can be left out"
             yield Problem(f"{path}.frame_bytes", repr(self.frame_bytes), cure)
 
     def _tag_problems(self, path: str) -> Iterable[Problem]:
-        names = list(re.compile(self.pattern).groupindex) if self.pattern is not None else list(self.fields)
+        names, types = self._names, types_of(self.struct or "", self.fields)
         for table, known in (("tags", self.tags), ("writes", self.writes)):
             for name in known:
                 if name not in names:
                     yield Problem(f"{path}.{table}.{name}", "", f"no field of that name; {nearest(name, names)}")
-        for field in fields_of(names, self.tags):
+        for field in fields_of(names, self.tags, types):
             template = self.writes.get(field.tag.name)
             cure = None if template is None else _template_cure(template, field, self.encoding)
             if cure:
                 yield Problem(f"{path}.writes.{field.tag.name}", repr(template), cure)
+        for name, note in self.tags.items():
+            yield from replace(note, writable=note.writable or name in self.writes).writing_problems(
+                f"{path}.tags.{name}"
+            )
+            if note.writable and name not in self.writes:
+                yield Problem(f"{path}.tags.{name}.writable", "True", f"needs its command in writes.{name}")
+
+    @property
+    def _names(self) -> list[str]:
+        """The tags that have settings of their own."""
+        if self.format is not None:
+            return self.noted
+        return list(self.fields) if self.pattern is None else list(re.compile(self.pattern).groupindex)
 
 
 def _template_cure(template: str, field: Field, encoding: str) -> str | None:

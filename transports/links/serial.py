@@ -1,4 +1,4 @@
-"""A serial port: lines or other frames, of which a pattern or a struct format makes tags.
+"""A serial port: lines or other frames, of which a pattern, a struct format or NMEA 0183 makes tags.
 
 A device that talks by itself (scales, meters, scanners) is listened to:
 
@@ -7,40 +7,53 @@ A device that talks by itself (scales, meters, scanners) is listened to:
     port = "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"
     pattern = '[SU] +(?P<weight>[-+ 0-9.]+) *kg'
     tags = { weight = { unit = "kg" } }
+    silent_after = "10s"                              # says nothing for that long: its tags are Bad
 
-One that answers when asked is polled: `request` is sent before each reading, and the first frame that fits is its
-answer. Whatever came too late for the reading before is thrown away first.
+One that answers when asked is polled: `request` is sent before each reading (or each of `requests`, one after the
+other), and the first frame that fits is its answer. Whatever came too late for the reading before is thrown away first.
 
     request = "MEAS?\\n"
     struct = "<Hf"
     fields = ["status", "flow"]
+    writes = { flow = "FLOW {value}\\n" }              # makes the tag writable
+    tags = { flow = { min = 0, max = 40 } }           # within these limits
 
-`delimiter`, `start`, `end` and `request` are bytes: a character up to "\\u00ff" is the byte of that number. A frame of
-another form is skipped and counted. Without `request`, the first frame after connecting may be the rest of one that had
-begun before: write the pattern so that a rest does not fit. Frames of a fixed size have no mark to find their beginning
-by: use them with `request`, or where `start` and `end` enclose them.
+A receiver or an instrument that speaks NMEA 0183 needs no pattern: `format = "nmea"`, `sentences = ["RMC", "MWV"]`.
+
+Frames end at a `delimiter`, lie between `start` and `end` (with `escape`: stuffed), have `frame_bytes` or a `length` in
+their header, are SLIP, or end with a pause (`gap`). `delimiter`, `start`, `end`, `escape` and requests are bytes: a
+character up to "\\u00ff" is the byte of that number. With `checksum` each frame ends with one, which is verified and
+cut off before its fields are looked at; it follows what it covers, before the delimiter or the end. A frame of another
+form or with a wrong checksum is skipped and counted. Without `request`, the first frame after connecting may be the
+rest of one that had begun before: write the pattern so that a rest does not fit. Frames of a fixed size have no mark to
+find their beginning by: use them with `request`, or where `start` and `end` enclose them.
+
+Name the port by /dev/serial/by-id (or by-path, for adapters without a serial number): the name stays when it is
+unplugged and plugged in again, and the port is opened again then.
 """
 
 import errno
-import select
+import os
 import termios
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import serial
 
-from transports.clock import Clock, MachineClock
-from transports.errors import LinkDown, LinkRefused, LinkTimeout
-from transports.fields import tags_of
-from transports.frame_settings import FrameSettings, wire
+from transports.errors import LinkDown
+from transports.frame_settings import FrameSettings
 from transports.links import Link
-from transports.samples import Scan, Value
 from transports.settings import setting
+from transports.stream_links import ListeningLink, PolledLink
+from transports.streams import Chunk, is_ready, send_all
 
 EXTRA = "serial"
 
 _CHUNK_BYTES = 4096  # what Linux holds for a terminal at most
+_MOST_NAMED = 6
+BY_ID = Path("/dev/serial/by-id")  # udev's names, which stay the same
 _PARITY = {
     "none": serial.PARITY_NONE,
     "even": serial.PARITY_EVEN,
@@ -49,11 +62,11 @@ _PARITY = {
     "space": serial.PARITY_SPACE,
 }
 _CURES = {
-    errno.ENOENT: "no such port; is the device plugged in? The names in /dev/serial/by-id stay the same",
     errno.EACCES: "not allowed; add the user that runs holdfast to the port's group (often dialout)",
     errno.EAGAIN: "another program holds it; only one may read a port",
     errno.EBUSY: "another program holds it; only one may read a port",
 }
+_MISSING = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,35 +88,46 @@ class Settings(FrameSettings, PortSettings):
 
 def connect(settings: Settings) -> Link:
     """Opens the port for this gateway alone. Raises LinkDown, saying what to look at."""
-    port = _opened(settings)
-    return PolledPort(port, settings) if settings.request is not None else ListeningPort(port, settings)
+    port = Port(_opened(settings), settings)
+    return PolledLink(port, settings) if settings.asked else ListeningLink(port, settings)
 
 
-class _Port:
-    """An open port: frames in, commands out."""
+class Port:
+    """An open port as a stream; the descriptor is read and written without pyserial, which waits in between."""
 
-    def __init__(self, port: serial.Serial, settings: Settings, clock: Clock | None = None) -> None:
-        self._port, self._settings, self._clock = port, settings, clock or MachineClock()
-        self._framer, self._reader = settings.framer(), settings.reader()
-        self._misfits = 0
-        self._fields = {field.tag.name: field for field in self._reader.fields}
-        self.tags = tags_of(self._reader.fields)
-        self.last_rejected = ""
+    def __init__(self, port: serial.Serial, settings: Settings) -> None:
+        self._port, self._settings = port, settings
+        self.name = settings.port
 
-    @property
-    def rejected(self) -> int:
-        """How many frames were skipped since the connection: of another form, too long or torn."""
-        return self._misfits + self._framer.lost
+    def fileno(self) -> int:
+        return self._port.fileno() if self._port.is_open else -1
 
-    def write(self, tag: str, value: Value) -> None:
-        """Sends the tag's command. Raises LinkRefused, LinkTimeout (flow control holds the line), LinkDown."""
-        if tag not in self._settings.writes:
-            raise LinkRefused(f"{self._name}: {tag} cannot be written; give its command in writes.{tag}")
+    def receive(self) -> Sequence[Chunk]:
+        """What has come. A terminal that is readable and has no byte is one that was hung up."""
+        if not is_ready(self._descriptor(), 0):
+            return []
         try:
-            command = self._settings.command(self._fields[tag], value)
-        except (ValueError, OverflowError) as wrong:
-            raise LinkRefused(f"{self._name}: {tag}: {wrong}") from wrong
-        self._send(command)
+            data = os.read(self._descriptor(), _CHUNK_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError as gone:
+            raise self._unplugged(gone.strerror) from gone
+        if not data:
+            raise self._unplugged("hung up")
+        return [Chunk("", data)]
+
+    def send(self, data: bytes) -> None:
+        hint = f"is flow = {self._settings.flow!r} right?"
+        send_all(self._descriptor(), data, self._settings.timeout_s, self.name, hint)
+
+    def forget(self) -> None:
+        try:
+            termios.tcflush(self._descriptor(), termios.TCIFLUSH)
+        except termios.error as gone:
+            raise self._unplugged(str(gone)) from gone
+
+    def fits(self, source: str) -> None:
+        """There is but one source on a port."""
 
     def close(self) -> None:
         with suppress(OSError, termios.error):
@@ -112,72 +136,13 @@ class _Port:
         with suppress(OSError, termios.error):
             self._port.close()
 
-    @property
-    def _name(self) -> str:
-        return self._settings.port
-
-    def _scans(self) -> list[Scan]:
-        """What the bytes that are there now complete; none when no byte is there."""
-        try:
-            chunk = self._port.read(_CHUNK_BYTES)
-        except OSError as gone:
-            raise LinkDown(f"{self._name}: unplugged or hung up ({gone})") from gone
-        time_ns = self._clock.utc_ns()
-        read = (self._scan(frame, time_ns) for frame in self._framer.feed(chunk))
-        return [scan for scan in read if scan is not None]
-
-    def _scan(self, frame: bytes, time_ns: int) -> Scan | None:
-        scan = self._reader.scan(frame, time_ns)
-        if scan is None and frame.strip(b"\r\n"):  # an empty line is no loss
-            self._misfits += 1
-            self.last_rejected = frame[:80].decode(self._settings.encoding, errors="replace")
-        return scan
-
-    def _send(self, command: bytes) -> None:
-        try:
-            self._port.write(command)
-        except serial.SerialTimeoutException as late:
-            raise LinkTimeout(
-                f"{self._name}: the line took no bytes; is flow = {self._settings.flow!r} right?"
-            ) from late
-        except OSError as gone:
-            raise LinkDown(f"{self._name}: unplugged or hung up ({gone})") from gone
-
-
-class ListeningPort(_Port):
-    """A device that talks by itself: the port's descriptor says when to read."""
-
-    def fileno(self) -> int:
-        """The descriptor to wait on."""
+    def _descriptor(self) -> int:
+        if not self._port.is_open:
+            raise LinkDown(f"{self.name}: the port is closed; connect again")
         return self._port.fileno()
 
-    def read(self) -> Sequence[Scan]:
-        """The frames that have become complete, oldest first. Never waits. Raises LinkDown."""
-        return self._scans()
-
-
-class PolledPort(_Port):
-    """A device that answers when asked."""
-
-    def read(self) -> Sequence[Scan]:
-        """Asks once and returns the first frame that fits. Raises LinkTimeout, LinkDown."""
-        self._forget_late_answers()
-        rejected_before = self.rejected
-        self._send(wire(self._settings.request or ""))
-        deadline = self._clock.now() + self._settings.timeout_s
-        while (left_s := deadline - self._clock.now()) > 0:
-            select.select([self._port.fileno()], [], [], left_s)
-            if scans := self._scans():
-                return scans[:1]
-        unfit = f"; but one that does not fit: {self.last_rejected!r}" if self.rejected > rejected_before else ""
-        raise LinkTimeout(f"{self._name}: no answer within {self._settings.timeout_s:g} s{unfit}")
-
-    def _forget_late_answers(self) -> None:
-        self._framer.reset()
-        try:
-            self._port.reset_input_buffer()
-        except (OSError, termios.error) as gone:
-            raise LinkDown(f"{self._name}: unplugged or hung up ({gone})") from gone
+    def _unplugged(self, how: str | None) -> LinkDown:
+        return LinkDown(f"{self.name}: unplugged or hung up ({how})")
 
 
 def _opened(settings: Settings) -> serial.Serial:
@@ -195,5 +160,24 @@ def _opened(settings: Settings) -> serial.Serial:
             exclusive=True,
         )
     except (OSError, ValueError, termios.error) as failed:
-        cure = _CURES.get(failed.errno or 0) if isinstance(failed, OSError) else None
-        raise LinkDown(f"{settings.port}: {cure or f'cannot be opened as a serial port ({failed})'}") from failed
+        raise LinkDown(f"{settings.port}: {_cure(settings.port, failed)}") from failed
+
+
+def _cure(port: str, failed: Exception) -> str:
+    number = failed.errno if isinstance(failed, OSError) else None
+    if number in _MISSING:
+        return f"no such port; is the device plugged in? {_plugged_in(port)}"
+    return _CURES.get(number or 0) or f"cannot be opened as a serial port ({failed})"
+
+
+def _plugged_in(port: str) -> str:
+    """The names of what is there now, where udev keeps names of the kind that was asked for."""
+    where = Path(port).parent if Path(port).parent.name in ("by-id", "by-path") else BY_ID
+    try:
+        there = sorted(entry.name for entry in where.iterdir())
+    except OSError:
+        there = []
+    if not there:
+        return f"{where} names no port at the moment; its names stay the same"
+    more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
+    return f"In {where}, whose names stay the same, there is now: {', '.join(there[:_MOST_NAMED])}{more}"

@@ -76,7 +76,7 @@ def device() -> Iterator[Device]:
 
 
 def wait_for_bytes(link: Link) -> None:
-    assert select.select([link._port.fileno()], [], [], PATIENCE_S)[0]  # type: ignore[attr-defined]
+    assert select.select([link.stream.fileno()], [], [], PATIENCE_S)[0]  # type: ignore[attr-defined]
 
 
 def read(link: Link) -> list[Scan]:

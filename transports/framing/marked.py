@@ -1,52 +1,6 @@
-"""Framing: bytes in, frames out, for any stream that has no frames of its own (serial lines, TCP).
-
-    class            a frame is                          example
-    Delimited        what lies before a delimiter        b"23.5\\r\\n"  -> b"23.5"
-    FixedSize        every `size` bytes                  b"\\x01\\x02"  -> b"\\x01\\x02"
-    Enclosed         what lies between start and end     b"\\x0223.5\\x03" -> b"23.5"
-
-A new framing (length prefix, SLIP, a gap of silence) is one more class here that keeps the promises of `Framer`:
-- pure: no clock, no I/O; any split of a stream into chunks gives the same frames and the same `lost`;
-- bounded: it never holds more than `max_frame_bytes` and a delimiter beyond the chunk that it is being fed;
-- a frame that is too long is thrown away up to the next delimiter, and counted: it cannot hide what follows it.
-"""
+"""Frames that marks in the stream begin and end, where no mark can occur within a frame."""
 
 import re
-from typing import Protocol
-
-
-class Framer(Protocol):
-    """Frames gathered from chunks of a stream; `lost` counts those thrown away since the framer was made."""
-
-    lost: int
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The frames that this chunk completed, oldest first, without delimiters; an empty frame is `b""`."""
-        ...
-
-    def reset(self) -> None:
-        """Forget a frame that has begun: what follows is a new conversation."""
-        ...
-
-
-class FixedSize:
-    """Frames of `size` bytes, side by side. A byte lost on the way shifts all that follow until `reset`."""
-
-    def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ValueError("a frame has at least one byte")
-        self.lost = 0
-        self._size, self._held = size, bytearray()
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        self._held += chunk
-        whole = len(self._held) - len(self._held) % self._size
-        frames = [bytes(self._held[at : at + self._size]) for at in range(0, whole, self._size)]
-        del self._held[:whole]
-        return frames
-
-    def reset(self) -> None:
-        self._held.clear()
 
 
 class _Marked:
@@ -54,6 +8,8 @@ class _Marked:
 
     `_held` begins after the last mark. No mark lies wholly before `_looked`, so no byte is searched twice.
     """
+
+    due: float | None = None
 
     def __init__(self, begins: bytes, ends: bytes, max_frame_bytes: int) -> None:
         if not ends:
@@ -71,7 +27,7 @@ class _Marked:
         self._inside = not self._begins
         self._too_long = False
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: bytes, now: float = 0.0) -> list[bytes]:
         self._held += chunk
         frames: list[bytes] = []
         begin = 0
