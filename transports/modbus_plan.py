@@ -7,7 +7,7 @@ Neighbours share a block; a block never asks for more than one request can carry
 A decider: it imports no I/O.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from transports.modbus_tags import Point
@@ -24,28 +24,43 @@ class Block:
     address: int
     count: int
     members: tuple[int, ...]
+    """In the order of their addresses."""
 
     def __str__(self) -> str:
         return f"{self.register} {self.address}..{self.address + self.count - 1}"
 
 
-def plan(points: Sequence[Point], max_gap: int = 0) -> tuple[Block, ...]:
-    """The requests that read every point once; up to `max_gap` unwanted addresses are read to save a request."""
-    return tuple(block for register in MOST for block in _blocks(register, points, max_gap))
+def plan(
+    points: Sequence[Point], max_gap: int = 0, left_out: Container[int] = (), cuts: Container[int] = ()
+) -> tuple[Block, ...]:
+    """The requests that read every point once; up to `max_gap` unwanted addresses are read to save a request.
+
+    No request reads the places in `left_out`, nor over the gap that they leave; at a place in `cuts` one begins anew.
+    """
+    return tuple(block for register in MOST for block in _blocks(register, points, max_gap, left_out, cuts))
 
 
-def _blocks(register: str, points: Sequence[Point], max_gap: int) -> Iterator[Block]:
+def _blocks(
+    register: str, points: Sequence[Point], max_gap: int, left_out: Container[int], cuts: Container[int]
+) -> Iterator[Block]:
     mine = [at for at, point in enumerate(points) if point.register == register]
     members: list[int] = []
     start = end = 0
+    fresh = False
     for at in sorted(mine, key=lambda at: (points[at].address, points[at].end)):
+        if at in left_out:
+            fresh = True
+            continue
         point = points[at]
-        if members and (point.address > end + max_gap or point.end > start + MOST[register]):
+        if members and (
+            fresh or at in cuts or point.address > end + max_gap or max(end, point.end) > start + MOST[register]
+        ):
             yield Block(register, start, end - start, tuple(members))
             members = []
         if not members:
             start = end = point.address
         members.append(at)
         end = max(end, point.end)
+        fresh = False
     if members:
         yield Block(register, start, end - start, tuple(members))

@@ -7,17 +7,19 @@ takes and how they become a value. One tag is one point; `count = N` makes a run
     r     = { address = 0, count = 4 }                      # r0, r1, r2, r3
     alarm = { address = 7, type = "bool", bit = 3 }         # one bit of a holding register
     pump  = { register = "coil", address = 12, writable = true }
+    hours = { address = 900, type = "uint32", period = "1m" }  # read less often than the others
 
 Addresses are those on the wire, from 0: the register that a manual calls 40001 is holding register 0.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from transports.errors import Problem
 from transports.runs import run_names
 from transports.samples import DataType
-from transports.settings import setting
+from transports.settings import duration, setting
+from transports.writing import Writing
 
 REGISTERS = ("holding", "input", "coil", "discrete")
 ORDERS = ("big", "little")
@@ -31,9 +33,14 @@ WIDTH: Mapping[str, int] = {
     "float32": 2,
     "float64": 4,
     "bool": 1,
+    "bcd16": 1,
+    "bcd32": 2,
 }
 KINDS = (*WIDTH, "string")
+BCD = ("bcd16", "bcd32")
+FALLIBLE = ("string", *BCD)  # of which a device can hold what is none
 BITS = ("coil", "discrete")
+FUNCTIONS = ("auto", "single", "multiple")
 ADDRESSES = 65536
 READABLE, WRITABLE = 125, 123  # registers that one request can carry (Modbus Application Protocol 1.1b3, 6.3 and 6.12)
 
@@ -54,6 +61,8 @@ class Point:
     writable: bool = False
     word_order: str = "big"
     byte_order: str = "big"
+    write_function: str = "auto"
+    period_s: float | None = None
 
     @property
     def end(self) -> int:
@@ -74,7 +83,19 @@ class Point:
             return DataType.STRING
         if self.scaled or self.kind.startswith("float"):
             return DataType.FLOAT64
-        return DataType.UINT64 if self.kind.startswith("uint") else DataType.INT64
+        return DataType.INT64 if self.kind.startswith("int") else DataType.UINT64
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the device says for tags that say nothing."""
+
+    word_order: str = "big"
+    byte_order: str = "big"
+    write_function: str = "auto"
+
+
+Rule = tuple[str, object, bool, str]  # the key, what was written, whether that is wrong, and the cure
 
 
 def _factor(value: float) -> str | None:
@@ -82,7 +103,7 @@ def _factor(value: float) -> str | None:
 
 
 @dataclass(frozen=True)
-class TagSettings:
+class TagSettings(Writing):
     """One entry of the table `tags`."""
 
     address: int = setting(ge=0, le=ADDRESSES - 1, help="first address on the wire, from 0", example="100")
@@ -96,17 +117,20 @@ class TagSettings:
     scale: float = setting(1.0, check=_factor, help="value = number in the device x scale + offset")
     offset: float = setting(0.0, help="added after scaling")
     unit: str = setting("", help="engineering unit, such as degC")
-    writable: bool = setting(False, help="whether commands may write it")
+    period_s: float | None = duration(None, ge=0.001, help="how often to read it; default: the device's period")
     word_order: str | None = setting(
         None, choices=ORDERS, help="order of the registers of one number; default: the device's"
     )
     byte_order: str | None = setting(
         None, choices=ORDERS, help="order of the bytes of one register; default: the device's"
     )
+    write_function: str | None = setting(
+        None, choices=FUNCTIONS, help="function to write it by: single (5, 6) or multiple (15, 16)"
+    )
 
-    def points(self, name: str, word_order: str, byte_order: str) -> Iterator[Point]:
-        """The points that this tag stands for; the orders are the device's, for where the tag names none."""
-        kind, width = self._kind(), self._width()
+    def points(self, name: str, device: Defaults) -> Iterator[Point]:
+        """The points that this tag stands for."""
+        kind, width = self._kind(), self.width
         for at, each in enumerate(run_names(name, self.count)):
             yield Point(
                 each,
@@ -119,51 +143,58 @@ class TagSettings:
                 self.offset,
                 self.unit,
                 self.writable,
-                self.word_order or word_order,
-                self.byte_order or byte_order,
+                self.word_order or device.word_order,
+                self.byte_order or device.byte_order,
+                self.write_function or device.write_function,
+                self.period_s,
             )
 
-    def problems(self, path: str) -> Iterable[Problem]:
+    @property
+    def width(self) -> int:
+        """Registers, or bits, that one value takes."""
+        return (self.length or 1) if self._kind() == "string" else WIDTH[self._kind()]
+
+    def problems(self, path: str) -> Iterator[Problem]:
         """What only shows when the settings of one tag are seen together."""
-        kind, in_bits, last = self._kind(), self.register in BITS, self.address + self._width() * (self.count or 1)
-        rules = (
-            ("type", kind, in_bits and kind != "bool", f"a {self.register} is always bool; leave the type out"),
-            ("length", "", kind == "string" and self.length is None, "is missing; write how many registers it takes"),
-            ("length", self.length, kind != "string" and self.length is not None, "only a string has a length"),
-            ("length", self.length, self.writable and self._width() > WRITABLE, f"one write takes at most {WRITABLE}"),
-            ("bit", self.bit, self.bit is not None and kind != "bool", 'a bit is a bool; write type = "bool"'),
-            ("bit", self.bit, self.bit is not None and in_bits, f"a {self.register} has no bits; leave it out"),
-            ("scale", self.scale, self._scaled() and kind in ("bool", "string"), f"a {kind} is not scaled"),
-            (
-                "writable",
-                True,
-                self.writable and self.register in ("input", "discrete"),
-                "only holding registers and coils can be written",
-            ),
-            (
-                "writable",
-                True,
-                self.writable and self.bit is not None,
-                "one bit cannot be written without overwriting the other 15; write the whole register",
-            ),
-            ("address", self.address, last > ADDRESSES, f"ends at {last - 1}; the last address is {ADDRESSES - 1}"),
+        for key, value, broken, cure in (*self._form_rules(), *self._writing_rules()):
+            if broken:
+                yield Problem(f"{path}.{key}", repr(value) if value != "" else "", cure)
+        yield from self.writing_problems(path)
+
+    def _form_rules(self) -> Iterator[Rule]:
+        kind, in_bits, last = self._kind(), self.register in BITS, self.address + self.width * (self.count or 1)
+        scaled = self.scale != 1.0 or self.offset != 0.0
+        yield "type", kind, in_bits and kind != "bool", f"a {self.register} is always bool; leave the type out"
+        yield "length", "", kind == "string" and self.length is None, "is missing; write how many registers it takes"
+        yield "length", self.length, kind != "string" and self.length is not None, "only a string has a length"
+        yield "bit", self.bit, self.bit is not None and kind != "bool", 'a bit is a bool; write type = "bool"'
+        yield "bit", self.bit, self.bit is not None and in_bits, f"a {self.register} has no bits; leave it out"
+        yield "scale", self.scale, scaled and kind in ("bool", "string"), f"a {kind} is not scaled"
+        yield "address", self.address, last > ADDRESSES, f"ends at {last - 1}; the last address is {ADDRESSES - 1}"
+
+    def _writing_rules(self) -> Iterator[Rule]:
+        kind, fixed = self._kind(), self.register in ("input", "discrete")
+        limited, unnumbered = self.lowest is not None or self.highest is not None, kind in ("bool", "string")
+        yield "writable", True, self.writable and fixed, "only holding registers and coils can be written"
+        yield "length", self.length, self.writable and self.width > WRITABLE, f"one write takes at most {WRITABLE}"
+        yield (
+            "write_function",
+            self.write_function,
+            self.write_function == "single" and self.width > 1,
+            f"{self.width} registers cannot be written as one; only multiple can do that",
         )
-        return [
-            Problem(f"{path}.{key}", repr(value) if value != "" else "", cure)
-            for key, value, broken, cure in rules
-            if broken
-        ]
+        yield (
+            "write_function",
+            self.write_function,
+            self.write_function is not None and not self.writable,
+            "needs writable = true: it says how a command is written",
+        )
+        yield "min" if self.lowest is not None else "max", "", limited and unnumbered, f"a {kind} has no least or most"
 
     def _kind(self) -> str:
         return self.kind or ("bool" if self.register in BITS else "uint16")
 
-    def _width(self) -> int:
-        return (self.length or 1) if self._kind() == "string" else WIDTH[self._kind()]
 
-    def _scaled(self) -> bool:
-        return self.scale != 1.0 or self.offset != 0.0
-
-
-def points_of(tags: Mapping[str, TagSettings], word_order: str, byte_order: str) -> tuple[Point, ...]:
+def points_of(tags: Mapping[str, TagSettings], device: Defaults) -> tuple[Point, ...]:
     """Every point of a device, in the order of its configuration."""
-    return tuple(point for name, tag in tags.items() for point in tag.points(name, word_order, byte_order))
+    return tuple(point for name, tag in tags.items() for point in tag.points(name, device))

@@ -9,7 +9,8 @@ A register is two bytes, most significant first. How more than one make a number
     little      little       4433 2211
 
 All four are one permutation of bytes, so a block is decoded by one permutation (none if all is big and nothing is
-left out) and one `struct.unpack`. A string is UTF-8 up to its first NUL; the word order does not touch it.
+left out) and one `struct.unpack`. A string is UTF-8 up to its first NUL; the word order does not touch it. In BCD each
+four bits are a decimal digit (0x1234 is 1234).
 """
 
 import math
@@ -21,10 +22,10 @@ from typing import Any
 
 from transports.errors import LinkRefused
 from transports.modbus_plan import Block
-from transports.modbus_tags import BITS, Point
+from transports.modbus_tags import BCD, BITS, FALLIBLE, Point
 from transports.samples import Value
 
-Decoder = Callable[[Sequence[int]], list[Value | None]]
+Decoder = Callable[[bytes], list[Value | None]]
 Step = Callable[[Any], Value | None]
 
 _LETTER: Mapping[str, str] = {
@@ -37,19 +38,25 @@ _LETTER: Mapping[str, str] = {
     "float32": "f",
     "float64": "d",
     "bool": "H",
+    "bcd16": "H",
+    "bcd32": "I",
 }
+_BITS_OF = tuple(tuple(bool(byte >> at & 1) for at in range(8)) for byte in range(256))  # the lowest address first
 
 
 def decoder(points: Sequence[Point], block: Block) -> Decoder:
-    """A function from the block's registers (or bits) to the values of its members, in their order.
+    """A function from the bytes of the block's answer to the values of its members, in their order.
 
-    It must be given exactly `block.count` registers, or at least as many bits. A string that is not UTF-8 is `None`.
+    It must be given exactly the bytes that the block asks for. Text that is not UTF-8, and BCD of which a digit is
+    above 9, is `None`.
     """
     members = [points[at] for at in block.members]
-    if block.register in BITS:
-        places = [point.address - block.address for point in members]
-        return lambda bits: [bool(bits[place]) for place in places]
-    return _register_decoder(members, block)
+    return _bit_decoder(members, block) if block.register in BITS else _register_decoder(members, block)
+
+
+def may_fail(points: Sequence[Point], block: Block) -> bool:
+    """Whether the decoder of the block can find something that has no value."""
+    return any(points[at].kind in FALLIBLE for at in block.members)
 
 
 def encode(point: Point, value: Value) -> tuple[int, ...]:
@@ -65,15 +72,24 @@ def encode(point: Point, value: Value) -> tuple[int, ...]:
     return struct.unpack(f">{point.width}H", wire)
 
 
+def _bit_decoder(members: Sequence[Point], block: Block) -> Decoder:
+    places = [point.address - block.address for point in members]
+    in_a_row = places == list(range(block.count))
+
+    def decode(data: bytes) -> list[Value | None]:
+        bits = list(chain.from_iterable(map(_BITS_OF.__getitem__, data)))
+        return list(bits[: len(places)]) if in_a_row else [bits[place] for place in places]
+
+    return decode
+
+
 def _register_decoder(members: Sequence[Point], block: Block) -> Decoder:
-    to_bytes = struct.Struct(f">{block.count}H").pack
     to_values = struct.Struct(">" + "".join(map(_letter, members))).unpack
     places = list(chain.from_iterable(_byte_places(point, block.address) for point in members))
     pick = None if places == list(range(2 * block.count)) else itemgetter(*places)
     steps = [(at, step) for at, point in enumerate(members) if (step := _step(point)) is not None]
 
-    def decode(registers: Sequence[int]) -> list[Value | None]:
-        data = to_bytes(*registers)
+    def decode(data: bytes) -> list[Value | None]:
         values: list[Value | None] = list(to_values(data if pick is None else bytes(pick(data))))
         for at, step in steps:
             values[at] = step(values[at])
@@ -102,10 +118,22 @@ def _step(point: Point) -> Step | None:
     if point.kind == "bool":
         mask = 0xFFFF if point.bit is None else 1 << point.bit
         return lambda word: word & mask != 0
+    if point.kind in BCD:
+        return _scaled_bcd(point)
     if not point.scaled:
         return None
     scale, offset = point.scale, point.offset
     return lambda number: number * scale + offset
+
+
+def _scaled_bcd(point: Point) -> Step:
+    def step(word: int) -> Value | None:
+        digits = f"{word:x}"
+        if not digits.isdecimal():
+            return None
+        return int(digits) * point.scale + point.offset if point.scaled else int(digits)
+
+    return step
 
 
 def _string(data: bytes) -> str | None:
@@ -135,7 +163,16 @@ def _number(point: Point, value: Value) -> int | float:
         raw = (value - point.offset) / point.scale if point.scaled else value
     except OverflowError as wrong:
         raise LinkRefused(f"{point.name} = {value!r:.40}: out of the range of {point.kind}") from wrong
-    return raw if point.kind.startswith("float") else _whole(point, value, raw)
+    if point.kind.startswith("float"):
+        return raw
+    whole = _whole(point, value, raw)
+    return _bcd(point, value, whole) if point.kind in BCD else whole
+
+
+def _bcd(point: Point, value: Value, whole: int) -> int:
+    if not 0 <= whole < 10 ** (4 * point.width):
+        raise LinkRefused(f"{point.name} = {value!r:.40}: out of the range of {point.kind}")
+    return int(str(whole), 16)
 
 
 def _whole(point: Point, value: Value, raw: int | float) -> int:

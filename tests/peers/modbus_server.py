@@ -3,6 +3,7 @@
     python tests/peers/modbus_server.py --port 0                 prints its port; serves until killed
     python tests/peers/modbus_server.py --registers 1000         a plain, static bank: for benchmarks
     python tests/peers/modbus_server.py --engine pymodbus        pymodbus's own server, static
+    python tests/peers/modbus_server.py --engine simulator --simulate '{"units": 3}'      the house's simulator
 
 Holding registers 0 to 3 say how many reads that touch them were served, the present one included:
 r0 = count mod 65536, r1 = count >> 16, r2 = 4242, r3 = r0 again. With `--log FILE`, "count time_ns" is written to FILE
@@ -16,6 +17,7 @@ options on its standard input, answered "ok"; an empty line is good behaviour.
 
 import argparse
 import asyncio
+import json
 import os
 import shlex
 import struct
@@ -212,7 +214,8 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--registers", type=int, default=0, help="a plain static bank of that many, no counter")
     parser.add_argument("--start", type=int, default=0, help="how many reads count as served already")
     parser.add_argument("--log", help="file to append 'count time_ns' to")
-    parser.add_argument("--engine", choices=("own", "pymodbus"), default="own")
+    parser.add_argument("--engine", choices=("own", "pymodbus", "simulator"), default="own")
+    parser.add_argument("--simulate", type=json.loads, default={}, help="the simulator's settings, as JSON")
     parser.add_argument("--parent", type=int, default=0, help="end with this process")
     return parser
 
@@ -242,10 +245,22 @@ async def _serve_pymodbus(options: argparse.Namespace) -> None:
     await server.serving
 
 
+def _simulate(options: argparse.Namespace) -> None:
+    """Prints the port, 0 on a serial line."""
+    from transports.building import build
+    from transports.simulators.modbus import Settings, serve
+
+    settings = build(Settings, {"port": options.port, **options.simulate}, "simulator")
+    serve(settings, lambda where: print(0 if settings.serial else where.rpartition(":")[2], flush=True))
+
+
 def main() -> None:
     options = _options().parse_args()
     if options.parent:
         die_with_parent(options.parent)
+    if options.engine == "simulator":
+        _simulate(options)
+        return
     if options.engine == "pymodbus":
         asyncio.run(_serve_pymodbus(options))
         return

@@ -90,6 +90,22 @@ def test_a_gap_costs_a_request_unless_it_may_be_read_over() -> None:
     assert len(plan(points, max_gap=3)) == 2
 
 
+@given(some_points, some_gap, st.sets(st.integers(0, 59)), st.sets(st.integers(0, 59)))
+def test_what_is_left_out_is_not_read_and_where_a_cut_is_a_request_begins(
+    points: list[Point], gap: int, left_out: set[int], cuts: set[int]
+) -> None:
+    blocks = plan(points, gap, left_out, cuts)
+    members = [member for block in blocks for member in block.members]
+    assert sorted(members) == [at for at in range(len(points)) if at not in left_out]
+    assert all(member not in cuts for block in blocks for member in block.members[1:])
+    assert all(1 <= block.count <= MOST[block.register] for block in blocks)
+
+
+def test_no_request_reads_over_what_is_left_out() -> None:
+    points = run("holding", 0, 5)
+    assert [block.members for block in plan(points, max_gap=9, left_out={2})] == [(0, 1), (3, 4)]
+
+
 def test_the_four_tables_are_never_mixed() -> None:
     assert len(plan([point(register, 0) for register in MOST])) == 4
 

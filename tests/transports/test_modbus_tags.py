@@ -82,7 +82,18 @@ def test_whole_numbers_stay_exact_unless_they_are_scaled(tag: dict[str, Any], an
         ({"scale": 0}, "device.x.tags.a.scale = 0: must not be 0"),
         ({"scale": float("inf")}, "must be finite"),
         ({"register": "input", "writable": True}, "device.x.tags.a.writable = True: only holding registers and coils"),
-        ({"type": "bool", "bit": 0, "writable": True}, "write the whole register"),
+        ({"type": "string", "length": 2, "writable": True, "min": 1}, "a string has no least or most"),
+        ({"register": "coil", "writable": True, "max": 1}, "a bool has no least or most"),
+        ({"max": 5}, "device.x.tags.a.max = 5.0: needs writable = true"),
+        ({"writable": True, "min": 5, "max": 4}, "device.x.tags.a.min = 5: must be at most max (4)"),
+        (
+            {"writable": True, "choices": [1, 70000]},
+            "device.x.tags.a.choices = 70000: cannot be written: a = 70000: out",
+        ),
+        ({"write_function": "multiple"}, "device.x.tags.a.write_function = 'multiple': needs writable = true"),
+        ({"type": "int32", "writable": True, "write_function": "single"}, "2 registers cannot be written as one"),
+        ({"period": "0s"}, "device.x.tags.a.period = '0s': must be at least 0.001"),
+        ({"period": "often"}, "device.x.tags.a.period = 'often': must be a duration"),
         ({"type": "flaot32"}, "did you mean 'float32'?"),
         ({"register": "holdin"}, "did you mean 'holding'?"),
         ({"adress": 3}, "did you mean 'address'?"),
@@ -91,6 +102,64 @@ def test_whole_numbers_stay_exact_unless_they_are_scaled(tag: dict[str, Any], an
 def test_a_mistake_is_named_with_its_place_and_cure(tag: dict[str, Any], said: str) -> None:
     found = " ".join(mistakes({"a": {"address": 0, **tag}}))
     assert said in found
+
+
+WRITABLE = {"a": {"address": 0, "writable": True}}
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        ({"host": None}, ["device.x: needs the way to the device: a host, a serial port or a line"]),
+        (
+            {"serial": "/dev/ttyUSB0"},
+            ["device.x.serial = '/dev/ttyUSB0': there is one way to a device; write host or serial, not both"],
+        ),
+        (
+            {"host": None, "serial": "/dev/ttyUSB0", "line": "hall"},
+            ["device.x.line = 'hall': there is one way to a device; write serial or line, not both"],
+        ),
+        ({"baud": 19200}, ["device.x.baud = 19200: belongs to serial, which is not given (a line has its own in "
+                           "[line.NAME]); leave it out"]),
+        (
+            {"host": None, "line": "hall", "port": 503, "framing": "rtu"},
+            [
+                "device.x.port = 503: belongs to host, which is not given; leave it out",
+                "device.x.framing = 'rtu': belongs to host, which is not given; leave it out",
+            ],
+        ),
+        ({"framing": "ascii"}, ["device.x.framing = 'ascii': must be one of tcp, rtu"]),
+        ({"host": None, "serial": "x", "parity": "evn"}, ["device.x.parity = 'evn': must be one of none, even, odd"]),
+        ({"unit": 256}, ["device.x.unit = 256: must be at least 0 and at most 255"]),
+        ({"unit": 0}, []),
+        ({"host": None, "serial": "x", "unit": 0}, ["device.x.tags.a: unit 0 is all units of the line"]),
+        ({"framing": "rtu", "unit": 0, "tags": WRITABLE}, []),
+        (
+            {"framing": "rtu", "unit": 0, "tags": {"a": {"address": 0, "writable": True, "read_back": True}}},
+            ["device.x.tags.a.read_back = True: unit 0 is all units"],
+        ),
+        (
+            {"write_function": "single", "tags": {"a": {"address": 0, "writable": True, "type": "int32"}}},
+            ["device.x.tags.a.writable = True: takes 2 registers"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_the_device_is_one_clear_problem(device: dict[str, Any], said: list[str]) -> None:
+    table = {"host": "plc", "tags": {"a": {"address": 0}}, **device}
+    table = {key: value for key, value in table.items() if value is not None}
+    found: tuple[object, ...] = ()
+    try:
+        build(Settings, table, "device.x")
+    except SettingsError as wrong:
+        found = wrong.problems
+    assert len(found) == len(said)
+    for problem, text in zip(found, said, strict=True):
+        assert text in str(problem)
+
+
+def test_a_tag_s_own_period_is_kept_with_its_points() -> None:
+    fast, slow = points({"fast": {"address": 0}, "slow": {"address": 1, "period": "1m"}})
+    assert (fast.period_s, slow.period_s) == (None, 60.0)
 
 
 def test_names_that_collide_once_runs_are_expanded_are_refused() -> None:

@@ -23,6 +23,8 @@ def values_for(kind: str) -> st.SearchStrategy[Any]:
         bits = LIMITS[kind]
         low = 0 if kind.startswith("u") else -(2 ** (bits - 1))
         return st.integers(low, low + 2**bits - 1)
+    if kind in ("bcd16", "bcd32"):
+        return st.integers(0, 10 ** (4 * WIDTH[kind]) - 1)
     if kind == "string":
         return st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
     return st.booleans() if kind == "bool" else st.floats(width=32 if kind == "float32" else 64)
@@ -58,7 +60,8 @@ def read(points: Sequence[Point], registers: dict[int, int], max_gap: int = 0) -
     values: dict[int, Any] = {}
     for block in plan(points, max_gap):
         held = [registers.get(address, 0xA55A) for address in range(block.address, block.address + block.count)]
-        values.update(zip(block.members, decoder(points, block)(held), strict=True))
+        data = struct.pack(f">{block.count}H", *held)
+        values.update(zip(block.members, decoder(points, block)(data), strict=True))
     return [values[at] for at in range(len(points))]
 
 
@@ -109,7 +112,50 @@ def test_the_bits_of_a_register_are_tags_of_their_own(word: int) -> None:
 def test_coils_are_picked_from_the_padding() -> None:
     points = [Point(f"c{at}", "coil", at, "bool") for at in (3, 5, 4)]
     (block,) = plan(points)
-    assert decoder(points, block)([1, 0, 1, 0, 0, 0, 0, 0]) == [True, False, True]
+    assert decoder(points, block)(b"\x05") == [True, False, True]  # the bits of 3, 4 and 5, and padding
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=2000))
+def test_coils_in_a_row_are_read_in_the_order_of_their_addresses(bits: list[bool]) -> None:
+    points = [Point(f"c{at}", "coil", 40 + at, "bool") for at in range(len(bits))]
+    (block,) = plan(points)
+    data = sum(1 << at for at, bit in enumerate(bits) if bit).to_bytes((len(bits) + 7) // 8, "little")
+    assert decoder(points, block)(data) == bits
+
+
+@pytest.mark.parametrize(("kind", "registers", "value"), [("bcd16", [0x1234], 1234), ("bcd32", [0x9, 0x8765], 98765)])
+def test_decimal_digits_in_fours_of_bits_are_read_and_written(kind: str, registers: list[int], value: int) -> None:
+    point = Point("a", "holding", 0, kind, len(registers))
+    assert read([point], dict(enumerate(registers))) == [value]
+    assert encode(point, value) == tuple(registers)
+
+
+def test_a_digit_above_nine_has_no_value() -> None:
+    assert read([Point("a", "holding", 0, "bcd16")], {0: 0x12A4}) == [None]
+    assert read([Point("a", "holding", 0, "bcd16", scale=0.1)], {0: 0xF000}) == [None]
+
+
+def test_scaled_digits_are_numbers() -> None:
+    point = Point("a", "holding", 0, "bcd16", scale=0.5, offset=1.0)
+    assert read([point], {0: 0x0030}) == [16.0]
+    assert encode(point, 16.0) == (0x30,)
+
+
+def test_a_double_keeps_every_bit_of_what_is_no_number() -> None:
+    payload = 0x7FF8_DEAD_BEEF_0001
+    words = [payload >> shift & 0xFFFF for shift in (48, 32, 16, 0)]
+    point = Point("a", "holding", 0, "float64", 4)
+    (value,) = read([point], dict(enumerate(words)))
+    assert struct.pack(">d", value) == payload.to_bytes(8, "big")
+    assert encode(point, value) == tuple(words)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("float32", 2.0**-149), ("float64", 5e-324)])
+def test_the_least_number_above_zero_is_read_and_written(kind: str, least: float) -> None:
+    point = Point("a", "holding", 0, kind, WIDTH[kind])
+    registers = encode(point, least)
+    assert sum(registers) == 1
+    assert read([point], dict(enumerate(registers))) == [least]
 
 
 def test_scale_and_offset_make_the_value_and_back() -> None:
@@ -147,6 +193,8 @@ def test_a_scaled_value_that_was_read_is_written_as_the_same_register(raw: int, 
         ("int16", "7", "takes a number"),
         ("bool", 2, "takes true or false"),
         ("bool", 1.0, "takes true or false"),
+        ("bcd16", 10_000, "out of the range of bcd16"),
+        ("bcd32", -1, "out of the range of bcd32"),
         ("string", 7, "takes text"),
         ("string", "äöü", "at most 4 bytes"),
         ("string", "a\0b", "without NUL"),
