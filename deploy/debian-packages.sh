@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need: a real MQTT broker, socat for pairs of pseudo-terminals, and Erlang,
-# whose supervisors ours are held against.
+# Installs the Debian packages that the tests need: a real MQTT broker, socat for pairs of pseudo-terminals, Erlang, whose
+# supervisors ours are held against, D-Bus, curl, and libmodbus as a far end that others wrote.
 #
 # Does nothing, and needs no rights, when they are there. Holdfast itself and its demo need none of them.
 # The tests start brokers of their own on free ports, so the services that come with the packages mosquitto and erlang-base
@@ -8,13 +8,17 @@
 # here stays as it is.
 set -euo pipefail
 
-NEEDED="mosquitto:mosquitto mosquitto_passwd:mosquitto socat:socat erl:erlang-base" # command:package
+NEEDED="mosquitto:mosquitto mosquitto_passwd:mosquitto socat:socat erl:erlang-base dbus-daemon:dbus-daemon curl:curl" # command:package
+LIBRARIES="libmodbus.so.5:libmodbus5" # soname:package
 POLICY=/usr/sbin/policy-rc.d # asked by Debian's package scripts before they start a service; 101 is "no"
 PATH=$PATH:/usr/sbin:/sbin   # where Debian keeps daemons, and a user's PATH does not reach
 
 missing=""
 for each in $NEEDED; do
     command -v "${each%:*}" >/dev/null || case " $missing " in *" ${each#*:} "*) ;; *) missing="$missing ${each#*:}" ;; esac
+done
+for each in $LIBRARIES; do
+    ldconfig -p | grep -q "${each%:*}" || missing="$missing ${each#*:}"
 done
 missing=${missing# }
 [ -n "$missing" ] || exit 0

@@ -17,11 +17,13 @@ from supervisors.verbs import (
     AsJson,
     DataDir,
     RunDir,
+    browsing,
     completion,
     configuration,
     operating,
     records,
     sending,
+    simulating,
     spool,
     watching,
 )
@@ -57,7 +59,7 @@ def check(config: Config) -> None:
         typer.echo(f"warning: {warning}", err=True)
     if gateway.broken:
         raise SettingsError(*gateway.broken)
-    counted = ("devices", "aggregates", "uplinks", "programs", "supervisors")
+    counted = ("devices", "aggregates", "uplinks", "programs", "lines", "rules", "supervisors")
     parts = (
         f"{len(getattr(gateway, kind))} {kind}"
         for kind in counted
@@ -72,6 +74,9 @@ app.command()(operating.restart)
 app.command()(operating.stop)
 app.command()(operating.start)
 app.command()(sending.send)
+app.command()(watching.rules)
+app.command()(simulating.simulate)
+app.command()(browsing.browse)
 app.command()(configuration.reload)
 app.command()(records.logs)
 app.command()(records.events)

@@ -182,10 +182,24 @@ def _program(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
     return Program.start(place, fate, Work(**home.table))
 
 
+def _line(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.line import Line, Work
+
+    return Line.start(place, fate, Work(**home.table))
+
+
+def _rules(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.rulebook import Rulebook, Work
+
+    return Rulebook.start(place, fate, Work(**home.table))
+
+
 KINDS: Mapping[str, Builder] = {
     "device": _device,
     "spooler": _spooler,
     "aggregator": _aggregator,
     "uplink": _uplink,
     "program": _program,
+    "line": _line,
+    "rules": _rules,
 }

@@ -13,11 +13,11 @@ from types import ModuleType
 from transports.errors import MissingExtra, Problem, SettingsError
 from transports.settings import nearest
 
-LINKS, UPLINKS, PAYLOADS = "links", "uplinks", "payloads"
+LINKS, UPLINKS, PAYLOADS, SIMULATORS = "links", "uplinks", "payloads", "simulators"
 
 
 def names(kind: str) -> list[str]:
-    """Every name of a kind (`links`, `uplinks`, `payloads`) that can be written in a configuration, sorted."""
+    """Every name of a kind (`links`, `uplinks`, `payloads`, `simulators`) that can be written, sorted."""
     return sorted({*_own(kind), *(point.name for point in entry_points(group=f"holdfast.{kind}"))})
 
 
@@ -42,7 +42,7 @@ def load(kind: str, name: str, path: str) -> ModuleType:
     raise SettingsError(Problem(path, repr(name), f"unknown {_SINGULAR[kind]}; {nearest(name, names(kind))}"))
 
 
-_SINGULAR = {LINKS: "driver", UPLINKS: "uplink", PAYLOADS: "payload format"}
+_SINGULAR = {LINKS: "driver", UPLINKS: "uplink", PAYLOADS: "payload format", SIMULATORS: "simulator"}
 
 
 @lru_cache

@@ -63,6 +63,11 @@ class Subscriber:
         self._run_dir = run_dir
         self._seen: dict[str, tuple[int, int]] = {}
 
+    @property
+    def socket(self) -> "zmq.Socket[bytes]":
+        """To wait on: readable when `receive` has something."""
+        return self._socket
+
     def follow(self, name: str) -> None:
         """Also listen to `name`, across its restarts."""
         self._socket.connect(endpoint(feed_path(self._run_dir, name)))

@@ -41,7 +41,7 @@ from transports.messages import Message, Reply, pack, unpack
 from transports.names import ROOT, Ownership, mailbox_path, own
 from transports.peers import PeerDown, Peers, PeerUp
 from transports.router import Router
-from transports.waiting import Call, Timer, Waiting
+from transports.waiting import Call, Source, Timer, Waiting
 
 __all__ = ["Call", "Leave", "Letter", "Mailbox", "PeerDown", "PeerUp", "Timer"]
 
@@ -161,13 +161,13 @@ class Mailbox:
         """Do something at a monotonic time."""
         return self._waiting.at(when, what)
 
-    def when_readable(self, descriptor: int, what: Callable[[], None], writable: bool = False) -> None:
-        """Call `what` whenever the descriptor is readable (and, if asked, writable), until `forget`."""
-        self._waiting.when_readable(descriptor, what, writable)
+    def when_readable(self, source: Source, what: Callable[[], None], writable: bool = False) -> None:
+        """Call `what` whenever the descriptor or socket is readable (and, if asked, writable), until `forget`."""
+        self._waiting.when_readable(source, what, writable)
 
-    def forget(self, descriptor: int) -> None:
-        """Stop watching a descriptor; harmless when it is not watched."""
-        self._waiting.forget(descriptor)
+    def forget(self, source: Source) -> None:
+        """Stop watching a descriptor or socket; harmless when it is not watched."""
+        self._waiting.forget(source)
 
     def watch(self, name: str) -> None:
         """Connect to `name` and deliver PeerUp and PeerDown about that connection from now on."""

@@ -20,6 +20,7 @@ from transports.errors import AlreadyRunning
 
 ROOT = "root"
 SPOOLER = "spooler"
+RULES = "rules"
 PATH_LIMIT = 107  # sun_path of a Unix socket is 108 bytes with its closing zero
 
 

@@ -22,13 +22,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, Union
 
 import zmq
 from pykka._envelope import Envelope
 
 from transports.alarm import Alarm
 from transports.clock import Clock
+
+Source = Union[int, "zmq.Socket[bytes]"]  # what can be waited for: a descriptor, or a socket of ZeroMQ
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +106,24 @@ class Waiting:
         heapq.heappush(self._timers, timer)
         return timer
 
-    def when_readable(self, descriptor: int, what: Callable[[], None], writable: bool = False) -> None:
-        """Call `what` whenever the descriptor is readable (and, if asked, writable), until `forget`."""
+    def when_readable(self, source: Source, what: Callable[[], None], writable: bool = False) -> None:
+        """Call `what` whenever the source is readable (and, if asked, writable), until `forget`."""
 
         def call() -> None:
-            if self._handlers.get(descriptor) is handler:  # not forgotten since it was seen to be ready
+            if self._handlers.get(source) is handler:  # not forgotten since it was seen to be ready
                 what()
 
         def handler() -> None:
             self.call(call)
 
-        self.listen(descriptor, handler, writable)
+        self.listen(source, handler, writable)
 
-    def listen(self, source: "int | zmq.Socket[bytes]", handler: Callable[[], None], writable: bool = False) -> None:
+    def listen(self, source: Source, handler: Callable[[], None], writable: bool = False) -> None:
         """Have `handler` take what is there, within the poll itself: for what only fills the queue."""
         self._register(source, writable)
         self._handlers[source] = handler
 
-    def forget(self, source: "int | zmq.Socket[bytes]") -> None:
+    def forget(self, source: Source) -> None:
         """Stop watching a descriptor or socket; harmless when it is not watched."""
         if self._handlers.pop(source, None) is None:
             return
@@ -131,7 +133,7 @@ class Waiting:
             with suppress(OSError):  # closed already, which forgets it too
                 self._epoll.unregister(source)
 
-    def _register(self, source: "int | zmq.Socket[bytes]", writable: bool = False) -> None:
+    def _register(self, source: Source, writable: bool = False) -> None:
         if not isinstance(source, int) or not self._gather(source, writable):
             self._poller.register(source, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
 

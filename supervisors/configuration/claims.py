@@ -2,8 +2,8 @@
 
     a name wins over a pattern; a second claim of the same rank is a mistake; whom nobody claims the root keeps
 
-Processes come in the order of the house: programs, uplinks, aggregates, devices. A supervisor stands where its first
-process stands. Its children stand as its table lists them, those that one pattern means in the order of the house.
+Processes come in the order of the house: programs, uplinks, aggregates, lines, devices. A supervisor stands where its
+first process stands. Its children stand as its table lists them, those of one pattern in the order of the house.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -146,7 +146,7 @@ def _idle(names: Sequence[str], lists: Lists) -> Iterator[Problem]:
         elif not any(map(claim.means, names)):
             hint = nearest(claim.text, [name for name in names if name != claim.by])
             yield Problem(
-                claim.path, repr(claim.text), f"is no device, aggregate, uplink, program or supervisor; {hint}"
+                claim.path, repr(claim.text), f"is no device, aggregate, uplink, program, line or supervisor; {hint}"
             )
 
 

@@ -14,12 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from actors.rules.rule import problems_of as rule_problems
 from supervisors.configuration import sections
 from supervisors.configuration.cautions import cautions, relative
 from supervisors.configuration.claims import claim_problems, kept, significance_problems
 from supervisors.configuration.document import Document, read
-from supervisors.configuration.gateway import Gateway, Spec, SupervisorSpec, default_data_dir, default_run_dir
-from supervisors.configuration.names import name_problems, run_dir_problems, source_problems
+from supervisors.configuration.gateway import (
+    Gateway,
+    RuleSpec,
+    Spec,
+    SupervisorSpec,
+    default_data_dir,
+    default_run_dir,
+)
+from supervisors.configuration.names import line_problems, name_problems, run_dir_problems, source_problems
 from supervisors.configuration.tables import NAME, GatewaySettings, Supervision, gateway_name_rule
 from supervisors.spec import AutoShutdown
 from transports.building import build
@@ -29,9 +37,9 @@ from transports.settings import nearest
 from transports.spool.settings import Settings as SpoolSettings
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Spec | SupervisorSpec)
-_NAMED = ("device", "aggregate", "uplink", "program", "supervisor")
-_TABLES = ("gateway", "supervision", "spool", *_NAMED)
+S = TypeVar("S", bound=Spec | SupervisorSpec | RuleSpec)
+_NAMED = ("device", "aggregate", "uplink", "program", "line", "supervisor")
+_TABLES = ("gateway", "supervision", "spool", *_NAMED, "rule")
 _IDLE = "has nothing to do; write at least one table [device.NAME], [uplink.NAME] or [program.NAME]"
 _MEANT = re.compile(r"unknown setting; did you mean '(.+)'\?")
 
@@ -80,6 +88,8 @@ def _gateway(document: Document, problems: list[Problem]) -> Gateway:
         aggregates=_specs(table, "aggregate", sections.aggregate, problems),
         uplinks=_specs(table, "uplink", sections.uplink, problems),
         programs=_specs(table, "program", sections.program, problems),
+        lines=_specs(table, "line", sections.line, problems),
+        rules=_specs(table, "rule", sections.rule, problems),
         supervisors=_specs(table, "supervisor", sections.supervisor, problems),
     )
 
@@ -119,6 +129,10 @@ def _together(document: Document, gateway: Gateway) -> Iterator[Problem]:
     for spec in gateway.aggregates:
         if not spec.broken:
             yield from source_problems(spec.path, spec.settings.from_, _names(document.table, "device"))
+    devices = _names(document.table, "device")
+    for rule in gateway.rules:
+        yield from rule_problems(rule.settings, rule.path, devices)
+    yield from line_problems(gateway.devices, _names(document.table, "line"))
     for process in gateway.specs():
         yield from process.supervise.beside(gateway.supervision, f"{process.path}.supervise")
     lists = {name: _children(document.table, name) for name in _names(document.table, "supervisor")}
@@ -166,6 +180,8 @@ def _running(document: Document, gateway: Gateway) -> Gateway:
         aggregates=tuple(spec for spec in gateway.aggregates if spec.enabled),
         uplinks=tuple(spec for spec in gateway.uplinks if spec.enabled),
         programs=tuple(spec for spec in gateway.programs if spec.enabled),
+        lines=tuple(spec for spec in gateway.lines if spec.enabled),
+        rules=tuple(spec for spec in gateway.rules if spec.settings.enabled),
         disabled=tuple(spec.name for spec in specs if not spec.enabled),
         warnings=tuple(map(document.located, (*_relative_directories(document.table), *cautions(gateway)))),
         broken=tuple(map(document.located, broken)),

@@ -7,6 +7,8 @@
     ├── aggregates    AggregateSpec: what becomes of readings on their way to the uplinks
     ├── uplinks       UplinkSpec: where everything goes, in which form
     ├── programs      ProgramSpec: what others made and runs beside them, supervised alike
+    ├── lines         LineSpec: a port that several devices share
+    ├── rules         RuleSpec: which device commands which, and when; one process has them all
     └── supervisors   SupervisorSpec: who of all these is kept together, and how
 
 A spec carries its own settings twice: built, for this process, and as `table`, plain data for the process that runs it
@@ -20,9 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from actors.rules.settings import Settings as RuleSettings
 from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
+    LineCommon,
     ProgramCommon,
     Supervision,
     SupervisorCommon,
@@ -76,7 +80,28 @@ class ProgramSpec(_Named, ProgramCommon):
     section = "program"
 
 
-Spec = DeviceSpec | AggregateSpec | UplinkSpec | ProgramSpec
+@dataclass(frozen=True, kw_only=True)
+class LineSpec(_Named, LineCommon):
+    """One line: the common settings, and its own."""
+
+    section = "line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSpec:
+    """One rule: it has no process of its own, so no settings but these, as `table` and built."""
+
+    name: str
+    table: Mapping[str, Any] = field(hash=False)
+    settings: RuleSettings = field(hash=False)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the configuration."""
+        return f"rule.{self.name}"
+
+
+Spec = DeviceSpec | AggregateSpec | UplinkSpec | ProgramSpec | LineSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,18 +131,20 @@ class Gateway:
     aggregates: tuple[AggregateSpec, ...] = ()
     uplinks: tuple[UplinkSpec, ...] = ()
     programs: tuple[ProgramSpec, ...] = ()
+    lines: tuple[LineSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
     supervisors: tuple[SupervisorSpec, ...] = ()
     disabled: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     broken: tuple[Problem, ...] = ()
 
     def specs(self) -> Iterable[Spec]:
-        """Every device, aggregate, uplink and program that is to run, in this order."""
-        return (*self.devices, *self.aggregates, *self.uplinks, *self.programs)
+        """Every device, aggregate, uplink, program and line that is to run, in this order."""
+        return (*self.devices, *self.aggregates, *self.uplinks, *self.programs, *self.lines)
 
     def in_start_order(self) -> tuple[Spec, ...]:
-        """The same, others' foundations first: programs, uplinks, aggregates, devices."""
-        return (*self.programs, *self.uplinks, *self.aggregates, *self.devices)
+        """The same, others' foundations first: programs, uplinks, aggregates, lines, devices."""
+        return (*self.programs, *self.uplinks, *self.aggregates, *self.lines, *self.devices)
 
 
 def default_data_dir(name: str) -> Path:

@@ -1,14 +1,15 @@
 """The rules that names keep among each other: pure checks over the names of a whole configuration.
 
-Devices, aggregates, uplinks and programs are actors, and a supervisor is operated on by its name as they are, so all
-share one name space. The name of an actor becomes a socket's file name in the run directory, which a Unix socket's
+Devices, aggregates, uplinks, programs and lines are actors, and a supervisor is operated on by its name as they are, so
+all share one name space. The name of an actor becomes a socket's file name in the run directory, which a Unix socket's
 address must hold.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from actors.stages.patterns import takes_from
+from supervisors.configuration.gateway import DeviceSpec
 from supervisors.configuration.tables import NAME, NAME_RULE, RESERVED
 from transports.errors import Problem
 from transports.names import PATH_LIMIT, feed_path, mailbox_path
@@ -51,3 +52,26 @@ def source_problems(path: str, patterns: Sequence[str], devices: Sequence[str]) 
         if not any(takes_from([pattern], device) for device in devices):
             hint = nearest(pattern.partition(".")[0], list(devices)) if devices else "no device is configured"
             yield Problem(f"{path}.from", repr(pattern), f"is of no device; {hint}")
+
+
+def line_problems(devices: Sequence[DeviceSpec], lines: Sequence[str]) -> Iterator[Problem]:
+    """Devices on a line that is none, and two devices that would both be the same slave of one."""
+    first: dict[tuple[str, object], str] = {}
+    for spec in devices:
+        line = line_of(spec.table)
+        if not line:
+            continue
+        if line not in lines:
+            hint = nearest(line, list(lines)) if lines else "none is configured"
+            yield Problem(f"{spec.path}.line", repr(line), f"is no [line.NAME]; {hint}")
+        slave = line, getattr(spec.settings, "unit", None)
+        if slave in first and slave[1] is not None:
+            cure = f"is the same unit of the line {line} as {first[slave]}; make one device of the two"
+            yield Problem(f"{spec.path}.unit", repr(slave[1]), cure)
+        first.setdefault(slave, spec.path)
+
+
+def line_of(table: Mapping[str, object]) -> str:
+    """The line that a device's driver is told to use, "" for none."""
+    line = table.get("line")
+    return line if isinstance(line, str) else ""

@@ -10,13 +10,24 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, TypeVar
 
+from actors.lines.settings import Settings as LineSettings
 from actors.program_settings import Settings as ProgramSettings
+from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors.configuration import trial
-from supervisors.configuration.gateway import AggregateSpec, DeviceSpec, ProgramSpec, SupervisorSpec, UplinkSpec
+from supervisors.configuration.gateway import (
+    AggregateSpec,
+    DeviceSpec,
+    LineSpec,
+    ProgramSpec,
+    RuleSpec,
+    SupervisorSpec,
+    UplinkSpec,
+)
 from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
+    LineCommon,
     ProgramCommon,
     SupervisorCommon,
     UplinkCommon,
@@ -68,6 +79,21 @@ def program(name: str, table: Any, problems: Problems) -> ProgramSpec | None:
     """The program of that name, or None when `problems` grew."""
     read = _read_own("program", name, table, (ProgramCommon, ProgramSettings), problems)
     return None if read is None else ProgramSpec(name=name, **read)
+
+
+def line(name: str, table: Any, problems: Problems) -> LineSpec | None:
+    """The line of that name, or None when `problems` grew."""
+    read = _read_own("line", name, table, (LineCommon, LineSettings), problems)
+    return None if read is None else LineSpec(name=name, **read)
+
+
+def rule(name: str, table: Any, problems: Problems) -> RuleSpec | None:
+    """The rule of that name, or None when `problems` grew. What its expressions say is looked at with all devices."""
+    path = f"rule.{name}"
+    if not _is_table(table, path, problems):
+        return None
+    settings = _collected(lambda: build(RuleSettings, table, path), problems)
+    return None if settings is None else RuleSpec(name=name, table=dict(table), settings=settings)
 
 
 def supervisor(name: str, table: Any, problems: Problems) -> SupervisorSpec | None:

@@ -6,6 +6,8 @@
     [aggregate.NAME]   AggregateCommon, and the keys of the stages' Settings
     [uplink.NAME]      UplinkCommon, and the keys of the uplink's Settings
     [program.NAME]     ProgramCommon, and the keys of a program's Settings
+    [line.NAME]        LineCommon, and the keys of a line's Settings
+    [rule.NAME]        a rule's Settings alone (actors/rules/settings.py)
     [supervisor.NAME]  SupervisorCommon
 
 The table [spool] is the spool's own (transports/spool). Documentation and the starter are made from these fields.
@@ -30,6 +32,7 @@ __all__ = [
     "AggregateCommon",
     "DeviceCommon",
     "GatewaySettings",
+    "LineCommon",
     "ProgramCommon",
     "Supervise",
     "Supervision",
@@ -41,7 +44,7 @@ __all__ = [
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}", re.ASCII)
 NAME_RULE = "must be 1 to 41 of the characters a-z, 0-9, - and _, and start with a letter or digit"
 # The gateway's own processes, and `gateway`, whose lock file is the root's (transports/names.py)
-RESERVED = ("root", "spooler", "zygote", "supervisor", "holdfast", "gateway")
+RESERVED = ("root", "spooler", "rules", "zygote", "supervisor", "holdfast", "gateway")
 _GATEWAY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -121,6 +124,14 @@ class ProgramCommon:
     """What every [program.NAME] can say beside its command."""
 
     enabled: bool = setting(True, help="false leaves the program out")
+    supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineCommon:
+    """What every [line.NAME] can say beside its port."""
+
+    enabled: bool = setting(True, help="false leaves the line out")
     supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
 

@@ -2,9 +2,11 @@
 
     root
     ├── spooler                    first, so stopped last: everything else writes to it or reads from it
+    ├── rules                      where there are any: what devices command each other
     ├── PROGRAM ...                others build on them: a broker, a database
     ├── UPLINK ...                 ready before anything flows
     ├── AGGREGATE ...
+    ├── LINE ...                   before the devices that share it
     ├── DEVICE ...                 not waited for: a slow one never holds up the rest
     └── SUPERVISOR ...             in truth where its first process would stand; below it whom it claims
 
@@ -25,11 +27,13 @@ from supervisors.configuration.claims import kept
 from supervisors.configuration.gateway import AggregateSpec, DeviceSpec, Gateway, SupervisorSpec, UplinkSpec
 from supervisors.configuration.keeping import Supervise, Supervision
 from supervisors.configuration.levels import UNLIMITED, limits
+from supervisors.configuration.names import line_of
 from supervisors.configuration.tables import DeviceCommon, UplinkCommon
 from supervisors.spec import ChildSpec, Rules, Strategy
 from transports.backoff import Backoff
 from transports.building import table_of
-from transports.names import ROOT, SPOOLER
+from transports.lines import line_path
+from transports.names import ROOT, RULES, SPOOLER
 from transports.spool.beginning import BEGINNING
 from transports.spool.settings import DEAD, ZSTD
 
@@ -51,10 +55,10 @@ def root(gateway: Gateway) -> ChildSpec:
         healthy_after_s=house.healthy_after_s,
         on_exhausted=house.on_exhausted,
     )
-    spooler, *others = _processes(gateway)
+    own, others = list(_own(gateway)), list(_processes(gateway))
     tree = kept([spec.name for spec in others], {spec.name: spec.children for spec in gateway.supervisors})
     nodes = _Nodes(house, {spec.name: spec for spec in others}, gateway.supervisors, tree.children)
-    return replace(_bare(house, ROOT), rules=rules, children=(spooler, *nodes.below(ROOT, rules)))
+    return replace(_bare(house, ROOT), rules=rules, children=(*own, *nodes.below(ROOT, rules)))
 
 
 def children(gateway: Gateway) -> list[ChildSpec]:
@@ -77,6 +81,10 @@ def modules(gateway: Gateway) -> list[str]:
         wanted.add("actors.aggregator")
     if gateway.programs:
         wanted.add("actors.program")
+    if gateway.lines:
+        wanted.add("actors.line")
+    if gateway.rules:
+        wanted.add("actors.rulebook")
     for kind, names in (
         (catalog.LINKS, {each.driver for each in gateway.devices}),
         (catalog.UPLINKS, {each.type for each in gateway.uplinks}),
@@ -117,16 +125,24 @@ class _Nodes:
         return replace(bare, restart=spec.restart, significant=spec.significant, rules=rules, children=below)
 
 
+def _own(gateway: Gateway) -> Iterator[ChildSpec]:
+    """The house's own processes, which no supervisor of the configuration can claim."""
+    yield _process(gateway.supervision, Supervise(), SPOOLER, "spooler", _spooler(gateway))
+    if gateway.rules:
+        yield _process(gateway.supervision, Supervise(), RULES, "rules", _rules_table(gateway))
+
+
 def _processes(gateway: Gateway) -> Iterator[ChildSpec]:
-    """Every process, the spooler first, then in the order of the house."""
+    """Every other process, in the order of the house."""
     house = gateway.supervision
-    yield _process(house, Supervise(), SPOOLER, "spooler", _spooler(gateway))
     for program in gateway.programs:
         yield _process(house, program.supervise, program.name, "program", {"settings": dict(program.table)})
     for uplink in gateway.uplinks:
         yield _process(house, uplink.supervise, uplink.name, "uplink", _uplink(uplink))
     for aggregate in gateway.aggregates:
         yield _process(house, aggregate.supervise, aggregate.name, "aggregator", _aggregate(gateway, aggregate))
+    for line in gateway.lines:
+        yield _process(house, line.supervise, line.name, "line", {"settings": dict(line.table)})
     for device in gateway.devices:
         yield _process(house, device.supervise, device.name, "device", _device(gateway, device))
 
@@ -189,6 +205,15 @@ def _spooler(gateway: Gateway) -> dict[str, Any]:
     }
 
 
+def _rules_table(gateway: Gateway) -> dict[str, Any]:
+    """Every rule; the devices are known by name alone, so a change of one of them changes nothing here."""
+    return {
+        "rules": {rule.name: dict(rule.table) for rule in gateway.rules},
+        "devices": sorted([*(device.name for device in gateway.devices), *gateway.disabled]),
+        "memory": str(gateway.data_dir / "rules.json"),
+    }
+
+
 def _aggregate(gateway: Gateway, spec: AggregateSpec) -> dict[str, Any]:
     return {"settings": dict(spec.table), "compress": gateway.spool.compress == ZSTD}
 
@@ -200,12 +225,18 @@ def _device(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
     raw, keep = ({pattern for _, pattern in meant}, {pattern for keeps, pattern in meant if keeps})
     return {
         **_common(spec, DeviceCommon),
-        "settings": dict(spec.table),
+        "settings": on_line(gateway, spec),
         "raw": sorted(raw),
         "keep": sorted(keep),
         "compress": gateway.spool.compress == ZSTD,
         "journals": str(gateway.data_dir / "commands"),
     }
+
+
+def on_line(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
+    """The driver's settings; the name of a shared line is there the path where its owner listens."""
+    line = line_of(spec.table)
+    return {**spec.table, **({"line": str(line_path(gateway.run_dir, line))} if line else {})}
 
 
 def _uplink(spec: UplinkSpec) -> dict[str, Any]:

@@ -19,6 +19,8 @@ COUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
         ("refused", "refused", False),
         ("overruns", "overruns", False),
         ("dropped", "dropped", False),
+        ("commands_done", "commands", False),
+        ("commands_not_done", "commands not done", False),
     ),
     "uplink": (
         ("messages", "messages", True),
@@ -33,6 +35,18 @@ COUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
         ("damaged", "damaged", False),
     ),
     "spooler": (("appended", "appended", True),),
+    "line": (
+        ("requests", "requests", True),
+        ("timeouts", "timeouts", False),
+        ("overloaded", "turns that came too late", False),
+    ),
+    "rules": (
+        ("rules", "rules", True),
+        ("true", "true", True),
+        ("acted", "acted", True),
+        ("quarantined", "quarantined", False),
+        ("missed", "readings missed", False),
+    ),
     PROGRAM: (
         ("processes", "processes", False),
         ("lines", "lines", False),

@@ -48,6 +48,11 @@ def describe_uplinks() -> tuple[ModuleNote, ...]:
     return tuple(_described(catalog.UPLINKS, name) for name in catalog.names(catalog.UPLINKS))
 
 
+def describe_simulators() -> tuple[ModuleNote, ...]:
+    """Every far end that `holdfast simulate NAME` can be, sorted by name."""
+    return tuple(_described(catalog.SIMULATORS, name) for name in catalog.names(catalog.SIMULATORS))
+
+
 def toml_of(note: FieldNote) -> str:
     """The default of a setting, or its example where it has none, as it is written in TOML; "" when nobody says."""
     return _example(note) if note.required or note.default in ("", "None") else _default(note)
@@ -63,7 +68,7 @@ def _described(kind: str, name: str) -> ModuleNote:
         return ModuleNote(name, extra=missing.extra, broken=str(missing))
     if isinstance(module, Broken):
         return ModuleNote(name, broken=module.reason)
-    fault = fault_of(module, _COMMON[kind])
+    fault = fault_of(module, _COMMON[kind]) if kind in _COMMON else ""
     notes = Broken(fault) if fault else foreign(lambda: tuple(fields_of(module.Settings)))
     return _note(name, module, notes)
 

@@ -1,4 +1,4 @@
-"""What `holdfast drivers` shows: all drivers in a table, or the manual page of one with every setting."""
+"""What `holdfast drivers` and `holdfast simulate` show: all of them in a table, or the manual page of one."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from supervisors.configuration.tables import DeviceCommon
-from supervisors.face.manual import ModuleNote, describe_drivers, toml_of
+from supervisors.face.manual import ModuleNote, describe_drivers, describe_simulators, toml_of
 from supervisors.face.terminal import console, table, text
 from transports.errors import HoldfastError
 from transports.settings import FieldNote, fields_of, nearest
@@ -18,42 +18,63 @@ def show_drivers(name: str | None, as_json: bool) -> None:
     """Print every driver, or all there is to know of the one that is named. Raises HoldfastError for an unknown one."""
     notes = describe_drivers()
     if name is None:
-        _print_json([_summary(note) for note in notes]) if as_json else _print_list(console(), notes)
+        hint = "holdfast drivers NAME explains one with all its settings"
+        _print_json([_summary(note) for note in notes]) if as_json else _print_list("driver", notes, hint)
         return
-    note = _called(name, notes)
-    _print_json(asdict(note)) if as_json else _print_page(console(), note)
+    note = _called("driver", name, notes)
+    if as_json:
+        _print_json(asdict(note))
+        return
+    screen = console()
+    _print_page(screen, "driver", note)
+    if note.fields:
+        _print_settings(screen, f'\nsettings of driver = "{note.name}"', note.fields)
+    _print_settings(screen, "\nsettings of every device", fields_of(DeviceCommon))
 
 
-def _called(name: str, notes: Sequence[ModuleNote]) -> ModuleNote:
+def show_simulators(name: str | None, as_json: bool) -> None:
+    """Print every simulator, or all there is to know of the one named. Raises HoldfastError for an unknown one."""
+    notes = describe_simulators()
+    if name is None:
+        hint = "holdfast simulate NAME runs one; with --explain it shows all its settings"
+        _print_json([_summary(note) for note in notes]) if as_json else _print_list("simulator", notes, hint)
+        return
+    note = _called("simulator", name, notes)
+    if as_json:
+        _print_json(asdict(note))
+        return
+    screen = console()
+    _print_page(screen, "simulator", note)
+    _print_settings(screen, "\nsettings, as KEY=VALUE", note.fields)
+
+
+def _called(what: str, name: str, notes: Sequence[ModuleNote]) -> ModuleNote:
     for note in notes:
         if note.name == name:
             return note
-    raise HoldfastError(f"unknown driver {name!r}; {nearest(name, [note.name for note in notes])}")
+    raise HoldfastError(f"unknown {what} {name!r}; {nearest(name, [note.name for note in notes])}")
 
 
 def _summary(note: ModuleNote) -> dict[str, str]:
     return {"name": note.name, "summary": note.summary, "extra": note.extra, "broken": note.broken}
 
 
-def _print_list(screen: Console, notes: Sequence[ModuleNote]) -> None:
-    grid = table("driver", "what it reads", "needs")
+def _print_list(what: str, notes: Sequence[ModuleNote], hint: str) -> None:
+    screen, grid = console(), table(what, "what it reads" if what == "driver" else "what it is", "needs")
     for note in notes:
         needs = text(note.broken, "red") if note.broken else text(f"holdfast[{note.extra}]" if note.extra else "")
         grid.add_row(text(note.name, "bold"), text(note.summary), needs)
     screen.print(grid)
-    screen.print(text("\nholdfast drivers NAME explains one with all its settings", "dim"))
+    screen.print(text(f"\n{hint}", "dim"))
 
 
-def _print_page(screen: Console, note: ModuleNote) -> None:
-    screen.print(text(f"driver {note.name}", "bold"))
+def _print_page(screen: Console, what: str, note: ModuleNote) -> None:
+    screen.print(text(f"{what} {note.name}", "bold"))
     screen.print(text(f"\n{note.text}"), soft_wrap=True)  # its lines, and the examples in it, are as they were written
     if note.extra:
         screen.print(text(f"\nneeds: pip install 'holdfast[{note.extra}]'"))
     if note.broken:
         screen.print(text(f"\ncannot be used here: {note.broken}", "red"))
-    if note.fields:
-        _print_settings(screen, f'\nsettings of driver = "{note.name}"', note.fields)
-    _print_settings(screen, "\nsettings of every device", fields_of(DeviceCommon))
 
 
 def _print_settings(screen: Console, title: str, fields: Sequence[FieldNote]) -> None:

@@ -12,17 +12,20 @@ import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
 
 from supervisors.configuration.gateway import DeviceSpec, Gateway
+from supervisors.configuration.tree import on_line
 from supervisors.face.terminal import console, table, text
 from supervisors.face.wording import local_time, plain, quality_text, reading, value_text
 from supervisors.lifeline import die_with
 from supervisors.process import Exit
 from transports import catalog
+from transports.building import build
 from transports.clock import MachineClock
 from transports.errors import HoldfastError, LinkTimeout
 from transports.links import Link, Listening
@@ -68,7 +71,7 @@ def _spec(gateway: Gateway, name: str) -> DeviceSpec:
         if spec.name == name:
             if spec.broken:
                 raise HoldfastError(f"{spec.path}: cannot run: {spec.broken}")
-            return spec
+            return replace(spec, table=on_line(gateway, spec))
     if name in gateway.disabled:
         raise HoldfastError(f"device.{name} is disabled in the configuration; take out enabled = false to probe it")
     raise HoldfastError(f"unknown device {name!r}; {nearest(name, [spec.name for spec in gateway.devices])}")
@@ -106,7 +109,8 @@ def _child(question: "Connection[Any, Any]", spec: DeviceSpec, parent: int) -> N
 
 
 def _batches(spec: DeviceSpec) -> Iterator[Batch]:
-    link: Link = catalog.load(catalog.LINKS, spec.driver, f"{spec.path}.driver").connect(spec.settings)
+    module = catalog.load(catalog.LINKS, spec.driver, f"{spec.path}.driver")
+    link: Link = module.connect(build(module.Settings, spec.table, spec.path))
     try:
         said = _first_frame(link) if isinstance(link, Listening) else link.read()
     finally:

@@ -77,6 +77,13 @@ def drivers(context: typer.Context) -> Words:
     return [(name, "") for name in catalog.names(catalog.LINKS)]
 
 
+def simulators(context: typer.Context) -> Words:
+    """The far ends that can be simulated."""
+    from transports import catalog
+
+    return [(name, "") for name in catalog.names(catalog.SIMULATORS)]
+
+
 def patterns(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Patterns by what several names begin with: press-* for press-1 and press-2."""
     heads = Counter(head for name in names if (head := _head(name)))

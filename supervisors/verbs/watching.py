@@ -1,6 +1,6 @@
-"""`holdfast status` and `holdfast top`: how the gateway is, once or live."""
+"""`holdfast status`, `holdfast top` and `holdfast rules`: how the gateway is, once or live."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,9 @@ from supervisors import control
 from supervisors.face.ranking import Order
 from supervisors.verbs import AsJson, RunDir
 from supervisors.verbs.completion import everybody
-from transports.messages import Status
+from transports.errors import HoldfastError
+from transports.messages import Rules, Status
+from transports.names import RULES
 
 SHORTEST_S = 0.2
 Who = Annotated[
@@ -57,6 +59,20 @@ def top(
         _print_json(live.told_with_rates(*live.twice(ask, interval_s)))
     else:
         live.top(ask, sort, interval_s)
+
+
+def rules(run_dir: RunDir = None, as_json: AsJson = False) -> None:
+    """Show each rule: whether it is true now, of which readings, and what came of what it commanded."""
+    where = control.find_run_dir(run_dir)
+    if not any(child["name"] == RULES for child in control.ask(where, Status())["children"]):
+        raise HoldfastError("this gateway has no rules; a table [rule.NAME] in its configuration makes one")
+    told: Sequence[Mapping[str, Any]] = control.ask(where, Rules(), to=RULES)
+    if as_json:
+        _print_json(told)
+        return
+    from supervisors.face import ruled
+
+    ruled.show(told)
 
 
 def _asking(name: str | None, run_dir: Path | None) -> Callable[[], Mapping[str, Any]]:

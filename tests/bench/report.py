@@ -40,6 +40,8 @@ FIGURES: Mapping[str, Aim] = {
     "modbus_cpu_s_per_million": Aim("s", AT_MOST, 10),
     "latency_ms_p50": Aim("ms", AT_MOST, 2),
     "latency_ms_p99": Aim("ms", AT_MOST, 6),
+    "rule_ms_p50": Aim("ms", AT_MOST, 3),
+    "rule_ms_p99": Aim("ms", AT_MOST, 10),
     "restart_ms_p50": Aim("ms", AT_MOST, 8),
     "restart_ms_p99": Aim("ms", AT_MOST, 20),
     "restart_erl_ms_p50": Aim("ms"),

@@ -13,6 +13,7 @@ MODULES = (
     "aggregated",
     "modbus",
     "latency",
+    "rules",
     "restart",
     "restart_erl",
     "flapping",

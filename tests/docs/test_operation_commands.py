@@ -25,6 +25,9 @@ tags = { force = { wave = "sine" }, setpoint = { wave = "constant", writable = t
 driver = "sim"
 period = "200ms"
 tags = { force = { wave = "sine" } }
+[rule.relief]
+when = "press-1.force > 0"
+then = ["press-1.setpoint = 10"]
 [device.oven]
 driver = "sim"
 period = "200ms"
@@ -83,4 +86,4 @@ def test_the_page_shows_every_verb() -> None:
 
     shown = {words[1] for words in COMMANDS if words[0] == "holdfast"}
     verbs = {name for name, verb in get_command(app).commands.items() if not verb.hidden}  # type: ignore[attr-defined]
-    assert verbs - shown == {"drivers", "init", "demo"}, "those are for whoever configures a gateway"
+    assert verbs - shown == {"drivers", "init", "demo", "browse"}, "those are for whoever configures a gateway"

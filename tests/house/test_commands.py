@@ -102,6 +102,7 @@ class Debian:
 
     def installs(self, needed: str) -> "subprocess.CompletedProcess[str]":
         text = re.sub(r'^NEEDED="[^"]*"', f'NEEDED="{needed}"', SCRIPT.read_text(), flags=re.MULTILINE)
+        text = re.sub(r'^LIBRARIES="[^"]*"', 'LIBRARIES=""', text, flags=re.MULTILINE)
         text = re.sub(r"^POLICY=\S+", f"POLICY={self.policy}", text, flags=re.MULTILINE)
         script = self.directory / "script"
         script.write_text(text)

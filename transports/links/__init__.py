@@ -10,6 +10,7 @@ A driver file has
   `problems(path) -> Iterable[Problem]` for what only shows when settings are seen together;
 - `connect(settings) -> Link`: opens the connection or raises LinkDown;
 - a link with more than `read`, `write`, `close` where it can do more: Listening, Paced, Commanded, Receipted (below);
+- optionally `browse(settings) -> str`: what the device offers, as lines of TOML for its table `tags`;
 - optionally `EXTRA`, the name of the extra in pyproject whose library it needs. That library is imported at the head
   of the driver, and nowhere else.
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.lines.settings import Settings as LineSettings
 from actors.program_settings import Settings as ProgramSettings
+from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors.configuration.config import load
 from supervisors.configuration.tables import (
@@ -13,6 +15,7 @@ from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
     GatewaySettings,
+    LineCommon,
     ProgramCommon,
     Supervise,
     Supervision,
@@ -35,6 +38,8 @@ TABLES = {
     "[aggregate.NAME]": (AggregateSettings, AggregateCommon),
     "[uplink.NAME]": (UplinkCommon,),
     "[program.NAME]": (ProgramSettings, ProgramCommon),
+    "[line.NAME]": (LineSettings, LineCommon),
+    "[rule.NAME]": (RuleSettings,),
     "supervise": (Supervise,),
     "[supervisor.NAME]": (SupervisorCommon,),
 }

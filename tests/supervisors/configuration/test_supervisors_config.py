@@ -43,7 +43,7 @@ MISTAKES = {
     "unknown child": (
         cell('["box", "pres-1"]'),
         "15: supervisor.cell.children[1] = 'pres-1'",
-        "is no device, aggregate, uplink, program or supervisor; did you mean 'press-1'?",
+        "is no device, aggregate, uplink, program, line or supervisor; did you mean 'press-1'?",
     ),
     "pattern of nobody": (cell('["prss-*", "box"]'), "15: supervisor.cell.children[0] = 'prss-*'", "did you mean"),
     "child twice": (cell('["box", "box"]'), "15: supervisor.cell.children[1] = 'box'", "is written twice"),

@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import os
 import socket
+import tempfile
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,13 +19,16 @@ from typing import Any
 
 import pytest
 
+from tests.peers.bluez import Bluez
 from tests.peers.processes import start_modbus_server
+from tests.transports.chips.i2c_far_end import simulated
 from transports.building import build
 from transports.catalog import LINKS, load, names
 from transports.errors import LinkDown, LinkRefused, MissingExtra
 from transports.links import Link
 from transports.samples import Batch, Scan, batch_of
 from transports.settings import fields_of
+from transports.simulators._bluez_bus import executable
 
 Table = Mapping[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -58,6 +62,65 @@ def serial_device() -> Iterator[Table]:
         os.close(slave)
 
 
+@contextmanager
+def tcp_device() -> Iterator[Table]:
+    """A device by TCP that answers one request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_answer_one, args=(listener,), daemon=True)
+        answering.start()
+        port = listener.getsockname()[1]
+        yield {"host": "127.0.0.1", "port": port, "pattern": r"T=(?P<temp>\S+)", "request": "?", "timeout": "10s"}
+        answering.join()
+
+
+def _answer_one(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        if connection.recv(1):  # nothing: it has been closed without asking
+            connection.sendall(b"T=23.5\n")
+            connection.recv(1)  # until the link is closed
+
+
+@contextmanager
+def udp_device() -> Iterator[Table]:
+    """A device by UDP that answers each request."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end,
+    ):
+        far.bind(("127.0.0.1", 0))
+        answering = threading.Thread(target=_answer_datagrams, args=(far,), daemon=True)
+        answering.start()
+        port = far.getsockname()[1]
+        yield {"host": "127.0.0.1", "port": port, "pattern": r"T=(?P<temp>\S+)", "request": "?", "timeout": "10s"}
+        end.sendto(b"end", far.getsockname())
+        answering.join()
+
+
+def _answer_datagrams(far: socket.socket) -> None:
+    asked, who = far.recvfrom(9)
+    while asked != b"end":
+        far.sendto(b"T=23.5", who)
+        asked, who = far.recvfrom(9)
+
+
+I2C_CHIPS = {"memory": {"address": 0x50, "registers": {"level": {"register": 0}}}}
+
+
+@contextmanager
+def i2c_device() -> Iterator[Table]:
+    with simulated() as here:
+        yield {"bus": str(here / "bus"), "chips": I2C_CHIPS}
+
+
+@contextmanager
+def ble_device() -> Iterator[Table]:
+    if executable() is None:
+        pytest.skip("there is no dbus-daemon here")
+    with tempfile.TemporaryDirectory() as room, Bluez(Path(room)) as bluez:
+        yield {"bus": bluez.bus, "peripherals": {"badge": {"address": "D0:00:00:00:00:07", "format": "ibeacon"}}}
+
+
 def no_modbus_device() -> Table:
     """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -67,17 +130,28 @@ def no_modbus_device() -> Table:
 
 # The least that a driver needs in its table, and the far end to go with it.
 WORKS: Mapping[str, Callable[[], Any]] = {
+    "ble": ble_device,
     "host": lambda: alone({}),
+    "i2c": i2c_device,
     "modbus": modbus_device,
     "serial": serial_device,
     "sim": lambda: alone({"tags": {"a": {"wave": "sine"}}}),
+    "tcp": tcp_device,
+    "udp": udp_device,
 }
 # Settings for which there is no device. A driver without a connection has None.
 NOTHING_THERE: Mapping[str, Callable[[], Table] | None] = {
+    "ble": lambda: {
+        "bus": "unix:path=/no/such/bus",
+        "peripherals": {"a": {"address": "AA:BB:CC:DD:EE:FF", "format": "ruuvi"}},
+    },
     "host": None,
+    "i2c": lambda: {"bus": "/dev/i2c-250", "chips": I2C_CHIPS},
     "modbus": no_modbus_device,
     "serial": lambda: {"port": "/dev/no-such-port", "pattern": "(?P<a>.)"},
     "sim": None,
+    "tcp": lambda: {"listen": "192.0.2.1:4001", "pattern": "(?P<a>.)"},
+    "udp": lambda: {"listen": "192.0.2.1:4001", "pattern": "(?P<a>.)"},
 }
 
 
