@@ -47,7 +47,7 @@ class WaySettings:
         """Not one way but none or several, and settings of a way that is not taken."""
         ways = {key: value for key in ("host", "serial", "line") if (value := getattr(self, key)) is not None}
         if not ways:
-            yield Problem(path, "", "needs the way to the device: a host, a serial port or a line")
+            yield Problem(f"{path}.host", "", "is missing; write the way to the device: a host, a serial port or a line")
         for key in list(ways)[1:]:
             cure = f"there is one way to a device; write {next(iter(ways))} or {key}, not both"
             yield Problem(f"{path}.{key}", repr(ways[key]), cure)

@@ -110,7 +110,7 @@ WRITABLE = {"a": {"address": 0, "writable": True}}
 @pytest.mark.parametrize(
     ("device", "said"),
     [
-        ({"host": None}, ["device.x: needs the way to the device: a host, a serial port or a line"]),
+        ({"host": None}, ["device.x.host: is missing; write the way to the device: a host, a serial port or a line"]),
         (
             {"serial": "/dev/ttyUSB0"},
             ["device.x.serial = '/dev/ttyUSB0': there is one way to a device; write host or serial, not both"],

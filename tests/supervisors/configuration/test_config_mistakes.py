@@ -279,10 +279,10 @@ def test_a_secret_written_as_text_is_refused_and_not_repeated(text: str, gateway
 def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(
     gateway_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "transports.links.modbus", raising=False)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pymodbus"]:
+    using = ("serial", "transports.modbus_ports", "transports.modbus_reading", "transports.links.modbus")
+    for name in [name for name in sys.modules if name in using or name.startswith("serial.")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pymodbus", None)
+    monkeypatch.setitem(sys.modules, "serial", None)
     gateway_file.write_text(PLC)
     (line,) = lines_of(gateway_file)
     assert line.startswith("gw.toml:2: device.plc.driver = 'modbus': ")
