@@ -53,10 +53,11 @@ class _Part:
 
 @dataclass(slots=True)
 class _Row:
-    """A scan that is being filled: a value and a status code for each point."""
+    """A scan that is being filled: a value and a status code for each point, and when the first answer came."""
 
     values: list[Any]
     codes: list[int]
+    time_ns: int = 0
 
 
 class Reading:
@@ -72,7 +73,6 @@ class Reading:
 
     def read(self) -> Scan:
         """One scan of all points. Raises what asking raises."""
-        time_ns = self._clock.utc_ns()
         row = _Row([None] * len(self._points), list(self._codes))
         before = self._findings
         self._read_blocks(row)
@@ -80,6 +80,7 @@ class Reading:
             self._learned(before)
         elif not self._parts or self._clock.now() >= self._next_trial_at:
             self._try_again()
+        time_ns = row.time_ns or self._clock.utc_ns()
         return Scan(time_ns, self.tags, row.values, row.codes if any(row.codes) else Quality.GOOD)
 
     def _read_blocks(self, row: _Row) -> None:
@@ -87,6 +88,7 @@ class Reading:
         while waiting:
             part = waiting.popleft()
             answer = self._ask(part.request)
+            row.time_ns = row.time_ns or self._clock.utc_ns()  # on a shared line its turn may have come late
             code = modbus_pdu.refusal(answer)
             if not code:
                 self._fill(row, part, answer)

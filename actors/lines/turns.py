@@ -1,7 +1,9 @@
 """Whose turn it is on a line: a decider. Time is handed in, and so is luck.
 
-Requests wait in order of arrival, one a member, so whoever asks often does not take others' turns. Members that are
-LIVE go first. The others, of whom nobody knows whether they answer, go when no live member waits. While one waits,
+One request waits of each member, so whoever asks often does not take others' turns. Members that are LIVE go first,
+whose last turn was longest ago by its own period: many that ask at the same moment all go in the same order each time.
+One that is not due yet is held for HOLD_S, or it would go early because it happened to be the first to ask. The others,
+of whom nobody knows whether they answer, go when no live member waits. While one waits,
 - a NEW member has every second turn, on credit;
 - a member that missed (its turn is a probe) has a turn when it has waited PATIENCE_S, and there was credit for as long,
   but no live member waits for two probes.
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from actors.lines.standing import Ended, Member, Standing, after
+from actors.lines.standing import Ended, Member, Standing, after, due_at, has_asked, may_at
 
 SHARE = 0.1  # of the line's time may be lost over members that do not answer
 CREDIT_S = 0.5  # the most that is saved up
@@ -72,9 +74,7 @@ def is_refused(turns: Turns, name: str, now: float) -> bool:
 def asked(turns: Turns, name: str, now: float, urgent: bool = False) -> Turns:
     """A member that is not refused asks for a turn, in place of one that it may have asked for before."""
     turns = withdrawn(turns, name)
-    before = turns.member(name)
-    member = replace(before, asked_at=now, rhythm_s=now - before.asked_at)
-    members = {**_with_room(turns, name), name: member}
+    members = {**_with_room(turns, name), name: has_asked(turns.member(name), now)}
     return replace(turns, members=members, waiting=(*turns.waiting, Ask(name, now, urgent)))
 
 
@@ -93,6 +93,7 @@ def begun(turns: Turns, now: float) -> Turns:
         turns,
         waiting=tuple(ask for ask in turns.waiting if ask is not chosen),
         running=chosen,
+        members=_on_turn(turns, chosen, now),
         urgent_in_a_row=turns.urgent_in_a_row + 1 if chosen.urgent and others_wait else 0,
         new_last=_standing(turns, chosen) is Standing.NEW,
         probed_at=now if turns.member(chosen.member).misses else turns.probed_at,
@@ -135,7 +136,8 @@ def look_at(turns: Turns, now: float, queue_s: float) -> float:
     overdue_at = min(ask.at for ask in turns.waiting) + queue_s + _JUST_PAST_S
     if turns.running is not None:
         return overdue_at
-    times = [now + (wanted_s - turns.credit(now)) / SHARE for wanted_s in (0.0, _RIPE_S)]
+    times = [may_at(turns.member(ask.member)) for ask in turns.waiting]
+    times += [now + (wanted_s - turns.credit(now)) / SHARE for wanted_s in (0.0, _RIPE_S)]
     times += [ask.at + PATIENCE_S for ask in turns.waiting]
     times += [member.asked_at + member.rhythm_s for member in turns.members.values()]
     return min(overdue_at, min((at for at in times if at >= now), default=inf) + _JUST_PAST_S)
@@ -147,19 +149,36 @@ def look_at(turns: Turns, now: float, queue_s: float) -> float:
 def _chosen(turns: Turns, now: float) -> Ask | None:
     if turns.running is not None:
         return None
-    live = [ask for ask in turns.waiting if _is_live(turns, ask)]
+    live = [ask for ask in turns.waiting if _is_live(turns, ask) and (ask.urgent or _may(turns, ask) <= now)]
     doubted = _doubted(turns, live, now)
     if doubted is not None:
         return doubted
-    return _next_live(live, turns.urgent_in_a_row) if live else None
+    return _next_live(turns, live) if live else None
 
 
-def _next_live(live: list[Ask], urgent_in_a_row: int) -> Ask:
+def _next_live(turns: Turns, live: list[Ask]) -> Ask:
+    """What is urgent, or whose turn has been due for longest."""
     urgent = next((ask for ask in live if ask.urgent), None)
-    ordinary = next((ask for ask in live if not ask.urgent), None)
-    if urgent is None or (ordinary is not None and urgent_in_a_row >= URGENT_IN_A_ROW):
+    ordinary = min((ask for ask in live if not ask.urgent), key=lambda ask: _due(turns, ask), default=None)
+    if urgent is None or (ordinary is not None and turns.urgent_in_a_row >= URGENT_IN_A_ROW):
         return ordinary or live[0]
     return urgent
+
+
+def _may(turns: Turns, ask: Ask) -> float:
+    return may_at(turns.member(ask.member))
+
+
+def _due(turns: Turns, ask: Ask) -> float:
+    return due_at(turns.member(ask.member))
+
+
+def _on_turn(turns: Turns, ask: Ask, now: float) -> Mapping[str, Member]:
+    """The members, with the turn at which the chosen one's reading begins."""
+    member = turns.member(ask.member)
+    if ask.urgent or member.continues:
+        return turns.members
+    return {**turns.members, ask.member: replace(member, turn_at=now)}
 
 
 def _doubted(turns: Turns, live: list[Ask], now: float) -> Ask | None:
@@ -188,9 +207,10 @@ def _doubted(turns: Turns, live: list[Ask], now: float) -> Ask | None:
 def _live_soon(turns: Turns, ask: Ask, now: float) -> bool:
     """Whether a live member is to be expected while the probe that is asked for runs."""
     over_at = now + turns.member(ask.member).missed_s
+    waiting = {each.member for each in turns.waiting}
     return any(
-        now <= member.asked_at + member.rhythm_s < over_at
-        for member in turns.members.values()
+        now <= (may_at(member) if name in waiting else member.asked_at + member.rhythm_s) < over_at
+        for name, member in turns.members.items()
         if member.standing is Standing.LIVE
     )
 

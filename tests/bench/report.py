@@ -42,6 +42,8 @@ FIGURES: Mapping[str, Aim] = {
     "latency_ms_p99": Aim("ms", AT_MOST, 6),
     "rule_ms_p50": Aim("ms", AT_MOST, 3),
     "rule_ms_p99": Aim("ms", AT_MOST, 10),
+    "line_off_p99": Aim("of a period", AT_MOST, 0.1),
+    "line_off_share": Aim("of the intervals", AT_MOST, 0.01),
     "restart_ms_p50": Aim("ms", AT_MOST, 8),
     "restart_ms_p99": Aim("ms", AT_MOST, 20),
     "restart_erl_ms_p50": Aim("ms"),

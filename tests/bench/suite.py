@@ -14,6 +14,7 @@ MODULES = (
     "modbus",
     "latency",
     "rules",
+    "shared_line",
     "restart",
     "restart_erl",
     "flapping",
