@@ -7,25 +7,28 @@ import ast
 import dataclasses
 import inspect
 import os
+import select
 import socket
 import tempfile
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import paho.mqtt.publish
 import pytest
 
 from tests.peers.bluez import Bluez
+from tests.peers.mosquitto import Mosquitto, free_port
 from tests.peers.processes import start_modbus_server
 from tests.transports.chips.i2c_far_end import simulated
 from transports.building import build
 from transports.catalog import LINKS, load, names
 from transports.errors import LinkDown, LinkRefused, MissingExtra
-from transports.links import Link
+from transports.links import Link, Listening
 from transports.samples import Batch, Scan, batch_of
 from transports.settings import fields_of
 from transports.simulators._bluez_bus import executable
@@ -104,6 +107,55 @@ def _answer_datagrams(far: socket.socket) -> None:
         asked, who = far.recvfrom(9)
 
 
+@contextmanager
+def mqtt_device() -> Iterator[Table]:
+    """A broker that has kept one message."""
+    with tempfile.TemporaryDirectory() as room, Mosquitto(Path(room)) as broker:
+        paho.mqtt.publish.single("s/a", b'{"t": 23.5}', 1, True, port=broker.port)
+        messages = {"sensor": {"topic": "s/a", "tags": {"temp": {"path": "$.t"}}}}
+        yield {"host": "127.0.0.1", "port": broker.port, "client_id": "contract", "messages": messages}
+
+
+@contextmanager
+def http_device() -> Iterator[Table]:
+    """A server that answers whoever comes, until it is closed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    answering = threading.Thread(target=_answer_http, args=(listener,), daemon=True)
+    answering.start()
+    port = listener.getsockname()[1]
+    yield {"url": f"http://127.0.0.1:{port}", "requests": {"all": {"tags": {"temp": {"path": "$.t"}}}}}
+    listener.shutdown(socket.SHUT_RDWR)
+    answering.join()
+    listener.close()
+
+
+def _answer_http(listener: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                if connection.recv(4096):
+                    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{"t": 23.5}')
+
+
+@contextmanager
+def posting_device() -> Iterator[Table]:
+    """A device that posts again and again."""
+    port, over = free_port(), threading.Event()
+    posting = threading.Thread(target=_post, args=(port, over), daemon=True)
+    posting.start()
+    yield {"host": "127.0.0.1", "port": port, "tags": {"temp": {"path": "$.t"}}, "durable_within": "50ms"}
+    over.set()
+    posting.join()
+
+
+def _post(port: int, over: threading.Event) -> None:
+    while not over.wait(0.02):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as device:
+            device.sendall(b'POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{"t": 23.5}')
+            device.recv(100)
+
+
 I2C_CHIPS = {"memory": {"address": 0x50, "registers": {"level": {"register": 0}}}}
 
 
@@ -132,8 +184,12 @@ def no_modbus_device() -> Table:
 WORKS: Mapping[str, Callable[[], Any]] = {
     "ble": ble_device,
     "host": lambda: alone({}),
+    "http": http_device,
+    "http_receiver": posting_device,
     "i2c": i2c_device,
     "modbus": modbus_device,
+    "mqtt": mqtt_device,
+    "program": lambda: alone({"command": ["echo", "T=23.5"], "pattern": r"T=(?P<temp>\S+)", "each": "run"}),
     "serial": serial_device,
     "sim": lambda: alone({"tags": {"a": {"wave": "sine"}}}),
     "tcp": tcp_device,
@@ -146,8 +202,17 @@ NOTHING_THERE: Mapping[str, Callable[[], Table] | None] = {
         "peripherals": {"a": {"address": "AA:BB:CC:DD:EE:FF", "format": "ruuvi"}},
     },
     "host": None,
+    "http": lambda: {"url": f"http://127.0.0.1:{free_port()}", "requests": {"all": {"tags": {"a": {"path": "$"}}}}},
+    "http_receiver": lambda: {"host": "192.0.2.1", "port": 8480, "anybody": True, "tags": {"a": {"path": "$.a"}}},
     "i2c": lambda: {"bus": "/dev/i2c-250", "chips": I2C_CHIPS},
     "modbus": no_modbus_device,
+    "mqtt": lambda: {
+        "host": "127.0.0.1",
+        "port": free_port(),
+        "client_id": "contract",
+        "messages": {"a": {"topic": "a", "tags": {"a": {"path": "$"}}}},
+    },
+    "program": lambda: {"command": ["no-such-program"], "pattern": "(?P<a>.)"},
     "serial": lambda: {"port": "/dev/no-such-port", "pattern": "(?P<a>.)"},
     "sim": None,
     "tcp": lambda: {"listen": "192.0.2.1:4001", "pattern": "(?P<a>.)"},
@@ -228,6 +293,9 @@ def test_a_link_announces_tags_of_different_names(name: str) -> None:
 def test_what_is_read_are_values_of_the_announced_tags(name: str) -> None:
     with connected(name) as link:
         read = link.read()
+        if not read and isinstance(link, Listening):  # one that talks by itself takes its time
+            select.select([link.fileno()], [], [], 10)
+            read = link.read()
         if not isinstance(read, Batch):
             assert read
             assert all(isinstance(scan, Scan) and set(scan.tags) <= set(link.tags) for scan in read)
