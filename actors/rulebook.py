@@ -23,7 +23,7 @@ from actors.rules.standing import Standing
 from transports import codec
 from transports.building import build
 from transports.errors import Down, NotUnderstood
-from transports.expression_text import ExpressionError, Reference
+from transports.expressions import ExpressionError, Reference
 from transports.feed import Live, Subscriber
 from transports.mailbox import Timer
 from transports.messages import Command, Message, Outcome, Rules

@@ -10,15 +10,12 @@ words that are understood get as far as the parser.
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from transports.errors import HoldfastError
+from transports.expression_leaves import Constant, Leaves, Reference, Unreadable
 from transports.settings import nearest
 
 MAX_TEXT = 2_000  # characters of an expression
 MAX_DEPTH = 100  # of parentheses, and of the tree: far below the interpreter's own limit
-_FIRST_LETTER = 0x4E00  # of 20,000 that may stand in a name of Python and are one character each
 
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -42,43 +39,6 @@ _INSTEAD = {
 _WRONG = re.compile("|".join(re.escape(sign) for sign in sorted(_INSTEAD, key=len, reverse=True)))
 _CONSTANTS = {"true": True, "True": True, "false": False, "False": False}
 
-Constant = bool | int | float | str
-
-
-class ExpressionError(HoldfastError):
-    """An expression that cannot be read, or that has no value."""
-
-
-class Unreadable(ExpressionError):
-    """The text is no expression. `position` is the character (from 1) at which that shows."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(f"at character {position}: {reason}")
-        self.position = position
-
-
-class Reference(NamedTuple):
-    """A tag that an expression needs; `device` is "" where all tags are of one device."""
-
-    device: str
-    tag: str
-
-    def __str__(self) -> str:
-        return f"{self.device}.{self.tag}" if self.device else self.tag
-
-
-@dataclass(slots=True)
-class Leaves:
-    """What the letters stand for."""
-
-    constants: dict[str, Constant] = field(default_factory=dict)
-    references: dict[str, Reference] = field(default_factory=dict)
-    functions: dict[str, str] = field(default_factory=dict)
-
-    def letter(self) -> str:
-        """The next letter that stands for nothing yet."""
-        return chr(_FIRST_LETTER + len(self.constants) + len(self.references) + len(self.functions))
-
 
 class Reader:
     """One text, read from the left; `form` is what the parser takes, `leaves` what its letters stand for."""
@@ -86,7 +46,7 @@ class Reader:
     def __init__(self, text: str, functions: Collection[str], devices: Collection[str] | None) -> None:
         self._text, self._functions, self._devices = text, functions, devices
         self._longest_first = sorted(devices or (), key=len, reverse=True)
-        self._at = 0
+        self._at = self._start = 0
         self._value_is_next = True  # at the head, and after an operator, "(" or ","
         self._open: list[int] = []
         self.leaves = Leaves()
@@ -98,9 +58,9 @@ class Reader:
         if len(self._text) > MAX_TEXT:
             raise Unreadable(MAX_TEXT + 1, f"an expression has at most {MAX_TEXT} characters")
         while self._at < len(self._text):
-            start = self._at
+            self._start = self._at
             piece = self._piece()
-            yield piece.ljust(self._at - start)
+            yield piece.ljust(self._at - self._start)
         if self._open:
             raise Unreadable(self._open[-1] + 1, "this parenthesis is never closed")
         if self._value_is_next:
@@ -217,7 +177,7 @@ class Reader:
     def _placed(self, letter: str) -> str:
         """A value, which must not follow another one."""
         if not self._value_is_next:
-            raise self._unreadable("an operator is missing before this")
+            raise Unreadable(self._start + 1, "an operator is missing before this")
         self._value_is_next = False
         return letter
 

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from transports.expression_text import ExpressionError
+from transports.expression_leaves import ExpressionError
 
 MAX_LETTERS = 1_000  # of a text that an expression makes
 _MAX_BITS = 1_024  # of a whole number on the way; as many as the largest float has

@@ -19,14 +19,15 @@ import numpy as np
 import simpleeval  # type: ignore[import-untyped, unused-ignore]
 from numpy.typing import NDArray
 
-from transports.expression_text import MAX_DEPTH, Leaves, Reader, Unreadable
-from transports.expression_text import ExpressionError as ExpressionError
-from transports.expression_text import Reference as Reference
+from transports.expression_leaves import ExpressionError as ExpressionError
+from transports.expression_leaves import Leaves
+from transports.expression_leaves import Reference as Reference
+from transports.expression_leaves import Unreadable as Unreadable
+from transports.expression_text import MAX_DEPTH, Reader
 from transports.expression_values import (
     ARITHMETIC,
     FUNCTIONS,
     SIGNED,
-    Incomputable,
     Scalar,
     added,
     applied,
@@ -37,6 +38,7 @@ from transports.expression_values import (
     is_column,
     negated,
 )
+from transports.expression_values import Incomputable as Incomputable
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Sub: "-",
@@ -110,7 +112,12 @@ def _single(reference: Reference, readings: Mapping[Reference, Any]) -> Scalar:
 def _vector(reference: Reference, columns: Mapping[Reference, Any]) -> Any:
     value = columns.get(reference)
     if not is_column(value):
-        return _single(reference, columns)
+        single = _single(reference, columns)
+        return (
+            single
+            if isinstance(single, str)
+            else np.array([single], np.bool_ if isinstance(single, bool) else np.float64)
+        )
     if value.dtype.kind == "O":
         if not all(isinstance(each, str) for each in value):
             raise Incomputable(f"{reference} cannot be computed with")

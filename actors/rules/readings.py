@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from transports.expression_text import Reference
+from transports.expressions import Reference
 from transports.samples import Batch, Tag, Value
 
 

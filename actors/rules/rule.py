@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from actors.rules.settings import OnBad, Settings
 from transports.errors import Problem
-from transports.expression_text import Reference
-from transports.expressions import Expression, ExpressionError
+from transports.expressions import Expression, ExpressionError, Reference
 from transports.samples import Value
 from transports.settings import nearest
 

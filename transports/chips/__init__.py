@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from transports.i2c_target import Target
+from transports.i2c.target import Target
 from transports.quality import Quality
 from transports.samples import Tag, Value
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from transports.chips import UNCERTAIN_SENSOR_NOT_ACCURATE, Look
 from transports.errors import Problem
-from transports.i2c_formula import Formula, formula_cure
-from transports.i2c_target import Target
+from transports.i2c.formula import Formula, formula_cure
+from transports.i2c.target import Target
 from transports.quality import Quality
 from transports.samples import Tag, Value
 from transports.settings import setting

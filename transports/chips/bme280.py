@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from transports.chips import BAD_WAITING_FOR_INITIAL_DATA, Look, look, sensed
 from transports.chips.bme280_compensation import Trimming, humidity, pressure, t_fine, temperature
 from transports.errors import LinkRefused
-from transports.i2c_target import Target
+from transports.i2c.target import Target
 from transports.quality import Quality
 from transports.samples import Tag, Value
 from transports.settings import setting

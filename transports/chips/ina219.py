@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from transports.chips import UNCERTAIN_SENSOR_NOT_ACCURATE, Look, look
 from transports.errors import Problem
-from transports.i2c_target import Target
+from transports.i2c.target import Target
 from transports.quality import Quality
 from transports.samples import Tag, Value
 from transports.settings import setting

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from transports.chips import Look, look, sensed
 from transports.errors import LinkRefused
-from transports.i2c_target import Target
+from transports.i2c.target import Target
 from transports.samples import Tag
 from transports.settings import setting
 

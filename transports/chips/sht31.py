@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transports.chips import BAD_WAITING_FOR_INITIAL_DATA, Look, look, sensed
-from transports.i2c_crc import SENSIRION, crc8
-from transports.i2c_port import garbled
-from transports.i2c_target import Target
+from transports.i2c.crc import SENSIRION, crc8
+from transports.i2c.port import garbled
+from transports.i2c.target import Target
 from transports.samples import Tag
 from transports.settings import setting
 

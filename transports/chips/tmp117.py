@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from transports.chips import BAD_WAITING_FOR_INITIAL_DATA, Look, look, sensed
 from transports.errors import LinkRefused, Problem
-from transports.i2c_target import Target
+from transports.i2c.target import Target
 from transports.samples import Tag, Value
 from transports.settings import setting
 

@@ -33,7 +33,7 @@ from urllib.parse import quote
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, NotUnderstood, Problem
 from transports.fields import FieldSettings, Pattern, tags_of
-from transports.http_client import Answer, HttpClient, ServerSettings
+from transports.http.client import Answer, HttpClient, ServerSettings
 from transports.json_paths import document, shown
 from transports.json_tags import JsonTag, JsonTags
 from transports.json_times import TimeSettings

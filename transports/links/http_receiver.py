@@ -31,8 +31,8 @@ from pathlib import Path
 
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, LinkRefused, Problem, SettingsError
-from transports.http_posts import Posted, Posts, PostSettings
-from transports.http_server import Bounds, Handler, HttpServer
+from transports.http.posts import Posted, Posts, PostSettings
+from transports.http.server import Bounds, Handler, HttpServer
 from transports.loop_thread import Inbox, LoopThread
 from transports.samples import Scan, Tag, Value
 from transports.settings import Secret, duration, setting

@@ -12,7 +12,7 @@
 
 One device is one bus, so that one process owns it. Tags are called chip.tag: air.temperature, tank.level. Profiles
 are ads1115, bme280, ina219, mcp9808, sht31 and tmp117 (each with its manual in transports/chips); registers are
-described in transports/i2c_registers.py. `bus` is a path, a number ("1" is /dev/i2c-1), or the socket at which
+described in transports/i2c/registers.py. `bus` is a path, a number ("1" is /dev/i2c-1), or the socket at which
 `holdfast simulate i2c` serves.
 
 A chip that does not answer makes its own tags Bad, and the others are read. One that comes back, or that lost power
@@ -31,13 +31,13 @@ from pathlib import Path
 
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkRefused, LinkTimeout, Problem
-from transports.i2c_kernel import open_kernel
-from transports.i2c_map import RegisterMap
-from transports.i2c_port import Port, reason_of
-from transports.i2c_remote import open_remote
-from transports.i2c_settings import RESERVED_BELOW, ChipSettings, bus_problems
-from transports.i2c_station import Outcome, Station
-from transports.i2c_target import Target
+from transports.i2c.kernel import open_kernel
+from transports.i2c.map import RegisterMap
+from transports.i2c.port import Port, reason_of
+from transports.i2c.remote import open_remote
+from transports.i2c.settings import RESERVED_BELOW, ChipSettings, bus_problems
+from transports.i2c.station import Outcome, Station
+from transports.i2c.target import Target
 from transports.quality import Quality
 from transports.samples import Scan, Tag, Value
 from transports.settings import duration, nearest, setting

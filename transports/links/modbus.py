@@ -35,19 +35,19 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from transports import modbus_pdu
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout
-from transports.modbus_exceptions import named
-from transports.modbus_ports import Characters, SerialPort, SocketPort
-from transports.modbus_reading import Reading
-from transports.modbus_settings import Settings as Settings
-from transports.modbus_tags import Point
-from transports.modbus_wire import Wire
-from transports.modbus_wire_line import open_line_wire
-from transports.modbus_wire_rtu import RtuWire, Times, silence_s
-from transports.modbus_wire_tcp import TcpWire
-from transports.modbus_writing import bit_request, mask_request, write_request
+from transports.modbus import pdu
+from transports.modbus.exceptions import named
+from transports.modbus.ports import Characters, SerialPort, SocketPort
+from transports.modbus.reading import Reading
+from transports.modbus.settings import Settings as Settings
+from transports.modbus.tags import Point
+from transports.modbus.wire import Wire
+from transports.modbus.wire_line import open_line_wire
+from transports.modbus.wire_rtu import RtuWire, Times, silence_s
+from transports.modbus.wire_tcp import TcpWire
+from transports.modbus.writing import bit_request, mask_request, write_request
 from transports.runs import run_names
 from transports.samples import Scan, Tag, Value
 from transports.settings import nearest
@@ -108,12 +108,12 @@ class ModbusLink:
         if self._settings.mask_write or self._settings.broadcasts:
             return mask_request(point, value)
         mask_request(point, value)  # refuses what is no bool before anything is asked
-        answer = self._order(point, value, modbus_pdu.read(point.register, point.address, 1))
+        answer = self._order(point, value, pdu.read(point.register, point.address, 1))
         return bit_request(point, value, int.from_bytes(answer[2:], "big"))
 
     def _order(self, point: Point, value: Value, request: bytes) -> bytes:
         answer = self._ask(request)
-        code = modbus_pdu.refusal(answer)
+        code = pdu.refusal(answer)
         if code:
             raise LinkRefused(f"{point.name} = {value!r:.40}: {self._where} answered {named(code)}")
         return answer

@@ -35,9 +35,9 @@ from dataclasses import dataclass
 
 from transports.errors import Problem
 from transports.json_tags import JsonField, JsonTag, clashes
-from transports.mqtt_broker import BrokerSettings
-from transports.mqtt_messages import MessageReader, MessageSettings
-from transports.mqtt_session import Session
+from transports.mqtt.broker import BrokerSettings
+from transports.mqtt.messages import MessageReader, MessageSettings
+from transports.mqtt.session import Session
 from transports.samples import Scan, Tag, Value
 from transports.settings import setting
 from transports.topic_patterns import filled as with_levels
@@ -63,7 +63,9 @@ class WriteSettings(Written):
 class Settings(BrokerSettings):
     """A broker, and the messages on it that matter."""
 
-    messages: dict[str, MessageSettings] = setting(help="the kinds of messages", example='{ sensor = { topic = "a" } }')
+    messages: dict[str, MessageSettings] = setting(
+        help="the kinds of messages", example='{ sensor = { topic = "a", tags = { t = { path = "$.t" } } } }'
+    )
     writes: dict[str, WriteSettings] = setting({}, help="what sets a tag, by the tag's name")
     max_things: int = setting(500, ge=1, le=10_000, help="different things that are taken in; more are passed over")
 

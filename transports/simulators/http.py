@@ -31,7 +31,7 @@ import httpx
 
 from transports.clock import MachineClock
 from transports.errors import LinkDown, NotUnderstood
-from transports.http_server import Bounds, Handler, HttpServer, Reply, Request
+from transports.http.server import Bounds, Handler, HttpServer, Reply, Request
 from transports.json_paths import document
 from transports.settings import Secret, duration, setting
 from transports.simulators import Announce

@@ -32,8 +32,8 @@ from transports.chips.models.bus import Make, Place, SimulatedBus, faults_of
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, NotUnderstood, Problem
 from transports.faults import fault_in
-from transports.i2c_packets import MOST_PACKET_BYTES, answer, asked
-from transports.i2c_target import Channel
+from transports.i2c.packets import MOST_PACKET_BYTES, answer, asked
+from transports.i2c.target import Channel
 from transports.settings import nearest, setting
 from transports.simulators import Announce
 

@@ -4,8 +4,7 @@ import pytest
 
 from actors.rules.rule import action_of, problems_of, rule_of
 from actors.rules.settings import OnBad, Settings
-from transports.expression_text import Reference
-from transports.expressions import ExpressionError
+from transports.expressions import ExpressionError, Reference
 
 DEVICES = ("press", "press-1", "fan")
 OIL = Reference("press", "oil_temp")

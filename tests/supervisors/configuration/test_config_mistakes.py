@@ -279,7 +279,7 @@ def test_a_secret_written_as_text_is_refused_and_not_repeated(text: str, gateway
 def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(
     gateway_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    using = ("serial", "transports.modbus_ports", "transports.modbus_reading", "transports.links.modbus")
+    using = ("serial", "transports.modbus.ports", "transports.modbus.reading", "transports.links.modbus")
     for name in [name for name in sys.modules if name in using or name.startswith("serial.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "serial", None)

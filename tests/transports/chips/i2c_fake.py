@@ -4,8 +4,8 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 
-from transports.i2c_crc import SMBUS, crc8
-from transports.i2c_port import Message, Read
+from transports.i2c.crc import SMBUS, crc8
+from transports.i2c.port import Message, Read
 
 
 class FakeChip:

@@ -11,9 +11,9 @@ from tests.transports.chips.i2c_fake import FakeBus, FakeChip
 from transports.building import build
 from transports.chips import BAD_WAITING_FOR_INITIAL_DATA, PROFILES, UNCERTAIN_SENSOR_NOT_ACCURATE, Chip, Look
 from transports.errors import LinkRefused, SettingsError
-from transports.i2c_crc import SENSIRION, crc8
-from transports.i2c_settings import profile_of
-from transports.i2c_target import Target
+from transports.i2c.crc import SENSIRION, crc8
+from transports.i2c.settings import profile_of
+from transports.i2c.target import Target
 from transports.samples import DataType, Quality, is_bad
 from transports.settings import fields_of
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests.peers.bluez import Bluez
 from tests.peers.mosquitto import Mosquitto, free_port
-from tests.peers.processes import start_modbus_server
+from tests.peers.processes import start_modbus_server, start_peer
 from tests.transports.chips.i2c_far_end import simulated
 from transports.building import build
 from transports.catalog import LINKS, load, names
@@ -156,6 +156,16 @@ def _post(port: int, over: threading.Event) -> None:
             device.recv(100)
 
 
+@contextmanager
+def opcua_device() -> Iterator[Table]:
+    with start_peer("opcua_simulator.py", "port = 0") as server:
+        yield {"url": f"opc.tcp://127.0.0.1:{server.port}", "mode": "poll", "tags": {"now": {"node": "i=2258"}}}
+
+
+def no_opcua_device() -> Table:
+    return {"url": f"opc.tcp://127.0.0.1:{free_port()}", "tags": {"now": {"node": "i=2258"}}}
+
+
 I2C_CHIPS = {"memory": {"address": 0x50, "registers": {"level": {"register": 0}}}}
 
 
@@ -189,6 +199,7 @@ WORKS: Mapping[str, Callable[[], Any]] = {
     "i2c": i2c_device,
     "modbus": modbus_device,
     "mqtt": mqtt_device,
+    "opcua": opcua_device,
     "program": lambda: alone({"command": ["echo", "T=23.5"], "pattern": r"T=(?P<temp>\S+)", "each": "run"}),
     "serial": serial_device,
     "sim": lambda: alone({"tags": {"a": {"wave": "sine"}}}),
@@ -212,6 +223,7 @@ NOTHING_THERE: Mapping[str, Callable[[], Table] | None] = {
         "client_id": "contract",
         "messages": {"a": {"topic": "a", "tags": {"a": {"path": "$"}}}},
     },
+    "opcua": no_opcua_device,
     "program": lambda: {"command": ["no-such-program"], "pattern": "(?P<a>.)"},
     "serial": lambda: {"port": "/dev/no-such-port", "pattern": "(?P<a>.)"},
     "sim": None,

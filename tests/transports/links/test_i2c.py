@@ -13,7 +13,7 @@ from transports.building import build
 from transports.chips import BAD_WAITING_FOR_INITIAL_DATA as WAITING
 from transports.clock import HandClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, SettingsError
-from transports.i2c_port import Message, Write
+from transports.i2c.port import Message, Write
 from transports.links import Commanded, Link
 from transports.links.i2c import I2cLink, Settings
 from transports.samples import DataType, Quality, Scan, batch_of

@@ -18,8 +18,8 @@ from transports.clock import HandClock, MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout
 from transports.links import Commanded, Link, Paced
 from transports.links.modbus import ModbusLink, Settings, connect
-from transports.modbus_findings import AGAIN_S
-from transports.modbus_wire_tcp import TcpWire
+from transports.modbus.findings import AGAIN_S
+from transports.modbus.wire_tcp import TcpWire
 from transports.samples import Quality, batch_of
 from transports.writing import Limits
 

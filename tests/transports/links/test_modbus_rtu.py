@@ -22,8 +22,8 @@ from transports.clock import MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, NotUnderstood
 from transports.line_messages import Hello, Outcome, Reply, Request, pack, unpack_asking
 from transports.links.modbus import ModbusLink, Settings, connect
-from transports.modbus_ports import Characters, SocketPort
-from transports.modbus_wire_rtu import TURNAROUND_S, RtuWire, Times, silence_s
+from transports.modbus.ports import Characters, SocketPort
+from transports.modbus.wire_rtu import TURNAROUND_S, RtuWire, Times, silence_s
 from transports.rtu_frames import with_crc
 from transports.samples import Quality
 

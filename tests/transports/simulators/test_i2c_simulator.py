@@ -15,8 +15,8 @@ from transports.chips.models import air, bme280, ina219, mcp9808, sht31, tmp117
 from transports.chips.models.bus import Place, SimulatedBus, faults_of
 from transports.clock import HandClock
 from transports.errors import LinkDown, SettingsError
-from transports.i2c_port import Message, Port
-from transports.i2c_target import Channel
+from transports.i2c.port import Message, Port
+from transports.i2c.target import Channel
 from transports.links import i2c
 from transports.samples import Quality
 from transports.simulators.i2c import MODELS, Settings, serve

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transports.chips.models import Model
-from transports.i2c_port import Message, Read, Write
-from transports.i2c_target import Channel
+from transports.i2c.port import Message, Read, Write
+from transports.i2c.target import Channel
 
 FAULTS = ("nack", "off", "reset", "timeout", "garbage", "hang")
 Make = Callable[[], Model]

@@ -3,7 +3,7 @@
 import struct
 
 from transports.chips.models import air
-from transports.i2c_crc import SENSIRION, crc8
+from transports.i2c.crc import SENSIRION, crc8
 
 _SINGLE_S = {0x2400: 0.015, 0x240B: 0.006, 0x2416: 0.004}  # table 4, high to low repeatability
 _STRETCH = (0x2C06, 0x2C0D, 0x2C10)
