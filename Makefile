@@ -16,7 +16,7 @@ STORM_S ?= 300
 N ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos crashpoints otp setup packages lock
+.PHONY: help demo test check bench chaos field crashpoints otp setup packages lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ chaos: setup packages ## kill, stop and starve a running gateway for CHAOS_S=600
 	HOLDFAST_CHAOS_S=$(CHAOS_S) HOLDFAST_STORM_S=$(STORM_S) $(PYTEST) -m "slow or not slow" tests/chaos
 	HOLDFAST_DAMAGE_FULL=1 $(PYTEST) tests/transports/spool/test_spool_wreck.py
 	$(BIN)/python -m tests.crashpoints 20000
+
+field: setup packages ## one gateway with all drivers, each far end killed and revived in turn, for FOR=10m
+	$(BIN)/python -m tests.field $(if $(FOR),$(FOR),10m)
 
 crashpoints: setup ## the spool on N=2000 states of a disk that a crash may leave
 	$(BIN)/python -m tests.crashpoints $(N)

@@ -21,6 +21,7 @@ from supervisors.verbs import (
     completion,
     configuration,
     operating,
+    profiles,
     records,
     sending,
     simulating,
@@ -77,6 +78,7 @@ app.command()(sending.send)
 app.command()(watching.rules)
 app.command()(simulating.simulate)
 app.command()(browsing.browse)
+app.command()(profiles.profiles)
 app.command()(configuration.reload)
 app.command()(records.logs)
 app.command()(records.events)

@@ -3,5 +3,6 @@
 document, places   the file, and the line of each thing      tables, keeping, levels   what can be written
 config             the whole file, checked                   sections, names, claims   its parts, their rules
 gateway            what it describes                         tree                      the children of it (pure)
+profiles, overlay  devices described once for all
 trial              strangers' modules, tried in a process    starter, cautions         a first file, good advice
 """

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from supervisors.configuration.gateway import (
     default_run_dir,
 )
 from supervisors.configuration.names import line_problems, name_problems, run_dir_problems, source_problems
+from supervisors.configuration.profiles import Shelf, device
 from supervisors.configuration.tables import NAME, GatewaySettings, Supervision, gateway_name_rule
 from supervisors.spec import AutoShutdown
 from transports.building import build
@@ -47,7 +49,7 @@ _MEANT = re.compile(r"unknown setting; did you mean '(.+)'\?")
 def load(path: Path | str, data_dir: Path | str | None = None, run_dir: Path | str | None = None) -> Gateway:
     """The gateway that the file at `path` describes; `data_dir` and `run_dir` win over what it says.
 
-    Raises SettingsError with every mistake in the text, in file order, each a `document.Located`.
+    Raises SettingsError with every mistake in the text, in file order, each a `document.Located` (or `Elsewhere`).
     """
     document = read(Path(path))
     problems: list[Problem] = []
@@ -71,6 +73,8 @@ def _gateway(document: Document, problems: list[Problem]) -> Gateway:
     for key in table.keys() - set(_TABLES):
         problems.append(Problem(key, "", f"unknown table; {nearest(key, list(_TABLES))}"))
     settings = _built(GatewaySettings, table, "gateway", problems) or GatewaySettings()
+    shelf = Shelf(settings.profiles)
+    problems += shelf.problems("gateway.profiles")
     name = settings.name or document.file.stem
     rule = gateway_name_rule(name)
     if rule and not settings.name:
@@ -84,7 +88,7 @@ def _gateway(document: Document, problems: list[Problem]) -> Gateway:
         log_format=settings.log_format,
         supervision=_built(Supervision, table, "supervision", problems) or Supervision(),
         spool=_built(SpoolSettings, table, "spool", problems),
-        devices=_specs(table, "device", sections.device, problems),
+        devices=_specs(table, "device", partial(device, shelf), problems),
         aggregates=_specs(table, "aggregate", sections.aggregate, problems),
         uplinks=_specs(table, "uplink", sections.uplink, problems),
         programs=_specs(table, "program", sections.program, problems),
@@ -190,7 +194,7 @@ def _running(document: Document, gateway: Gateway) -> Gateway:
 
 def _relative_directories(table: Mapping[str, Any]) -> Iterator[Problem]:
     written = table.get("gateway", {})
-    for key in (key for key in ("data_dir", "run_dir") if key in written):
+    for key in (key for key in ("data_dir", "run_dir", "profiles") if key in written):
         yield from relative(f"gateway.{key}", Path(written[key]))
 
 

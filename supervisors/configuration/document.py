@@ -7,7 +7,7 @@ import datetime
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,18 @@ class Located(Problem):
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere(Problem):
+    """A problem in another file, such as a profile; `by` is the path in this one of what names that file."""
+
+    file: str = ""
+    line: int = 1
+    by: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {' '.join(Problem.__str__(self).split())}"
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A file that is TOML: what it says and where."""
 
@@ -57,14 +69,19 @@ class Document:
     table: dict[str, Any]
     places: Places
 
-    def located(self, problem: Problem) -> Located:
+    def located(self, problem: Problem) -> Located | Elsewhere:
         """A problem with the line it is about. A secret that was written as text is not repeated."""
+        if isinstance(problem, Elsewhere):
+            return problem
         value = "'...'" if problem.value and "never the secret" in problem.cure else problem.value
         return Located(problem.path, value, problem.cure, str(self.file), self.places.line_of(problem.path))
 
     def error(self, problems: Iterable[Problem]) -> SettingsError:
         """The error that lists the problems in file order."""
-        return SettingsError(*sorted(map(self.located, problems), key=lambda problem: problem.line))
+        return SettingsError(*map(self.located, sorted(dict.fromkeys(problems), key=self._line)))
+
+    def _line(self, problem: Problem) -> int:
+        return self.places.line_of(problem.by if isinstance(problem, Elsewhere) else problem.path)
 
 
 def read(file: Path) -> Document:

@@ -7,12 +7,15 @@ settings, so that it cannot be out of date.
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.lines.settings import Settings as LineSettings
 from actors.program_settings import Settings as ProgramSettings
+from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
 from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
     GatewaySettings,
+    LineCommon,
     ProgramCommon,
     Supervise,
     Supervision,
@@ -64,6 +67,12 @@ def _lines(name: str, output: Path) -> Iterator[str]:
     yield from _rule("Programs: what others made, run and watched alike")
     yield from _commented("[program.broker]", 'command = ["mosquitto", "-p", "1883"]', "ready = { port = 1883 }")
     yield from _commented(*_options(ProgramSettings, leave=("command", "ready")), *_options(ProgramCommon))
+    yield from ("", *_rule("Lines: a serial port that several devices share, which say line = NAME"))
+    yield from (*_commented("[line.hall-1]", *_options(LineSettings), *_options(LineCommon)), "")
+    yield from _rule("Rules: what one device says commands another, without the cloud")
+    yield from _commented("[rule.cooling]", 'when = "sine.level > 80"', 'then = ["sine.setpoint = 100"]')
+    yield from _commented('#clear = "sine.level < 75"  # hysteresis: once true it stays so until this is')
+    yield from _commented(*_options(RuleSettings, leave=("when", "then", "clear")))
     yield from ("", *_rule("Supervision: how one process is kept, and which are kept together"))
     yield '## Of any device, aggregate, uplink or program; in one line: supervise = { grace = "20s" }'
     yield from (*_commented("[device.sine.supervise]", *_options(Supervise)), "")

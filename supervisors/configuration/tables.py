@@ -75,6 +75,7 @@ class GatewaySettings:
     run_dir: Path | None = setting(
         None, help="directory of the sockets between the processes", example="/run/holdfast/press-line"
     )
+    profiles: Path | None = setting(None, help="directory of profiles of your own, beside those that are shipped")
     log_level: str = setting(
         "info", choices=("debug", "info", "warning", "error"), help="the least important line that is logged"
     )
@@ -93,6 +94,8 @@ class DeviceCommon:
     """What every [device.NAME] can say beside its driver's own keys."""
 
     driver: str = setting(help="the driver that reads it, one of `holdfast drivers`", example="modbus")
+    profile: str = setting("", help="what it is, one of `holdfast profiles`: that file says the driver, tags and more")
+    profile_tags: tuple[str, ...] = setting((), help="which of the profile's tags, by name with * and ?; none: all")
     enabled: bool = setting(True, help="false leaves the device out")
     period_s: float = duration("1s", le=DAY_S, help="time from one reading to the next")
     retry_first_s: float = duration("500ms", le=DAY_S, help="wait before a lost device is opened again; doubles")
@@ -108,7 +111,9 @@ class DeviceCommon:
 
     def problems(self, path: str) -> Iterator[Problem]:
         """What only shows when the settings are seen together."""
-        return _retry_order(path, self.retry_first_s, self.retry_ceiling_s)
+        yield from _retry_order(path, self.retry_first_s, self.retry_ceiling_s)
+        if self.profile_tags and not self.profile:
+            yield Problem(f"{path}.profile_tags", "", "needs a profile, from which it chooses")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ from transports.spool.settings import DEAD, ZSTD
 
 VITAL_CEILING_S = 5.0
 SUPERVISOR = "supervisor"  # the kind of those without a process
-_NOT_FOR_THE_CHILD = frozenset({"enabled", "supervise", "start"})
+_NOT_FOR_THE_CHILD = frozenset({"enabled", "supervise", "start", "profile", "profile_tags"})
 
 
 def root(gateway: Gateway) -> ChildSpec:

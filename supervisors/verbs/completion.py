@@ -84,6 +84,13 @@ def simulators(context: typer.Context) -> Words:
     return [(name, "") for name in catalog.names(catalog.SIMULATORS)]
 
 
+def profiles(context: typer.Context) -> Words:
+    """The profiles that are shipped, and those in the folder that is named before."""
+    from supervisors.configuration.profiles import Shelf
+
+    return [(name, "") for name in Shelf(context.params.get("folder")).names()]
+
+
 def patterns(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Patterns by what several names begin with: press-* for press-1 and press-2."""
     heads = Counter(head for name in names if (head := _head(name)))

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from actors.lines.settings import Settings as LineSettings
 from actors.program_settings import Settings as ProgramSettings
+from actors.rules.settings import Settings as RuleSettings
 from supervisors.configuration.config import load
 from supervisors.configuration.starter import starter
-from supervisors.configuration.tables import ProgramCommon, Supervise, SupervisorCommon
+from supervisors.configuration.tables import LineCommon, ProgramCommon, Supervise, SupervisorCommon
 from supervisors.face.manual import describe_drivers, describe_uplinks, toml_of
 from transports import catalog
 from transports.errors import SettingsError
@@ -58,6 +60,8 @@ def test_what_the_starter_comments_on_a_module_is_toml_of_its_keys(kind: str, na
     ("table", "classes"),
     [
         ("program.broker", (ProgramSettings, ProgramCommon)),
+        ("line.hall-1", (LineSettings, LineCommon)),
+        ("rule.cooling", (RuleSettings,)),
         ("device.sine.supervise", (Supervise,)),
         ("supervisor.cell-1", (SupervisorCommon,)),
     ],
