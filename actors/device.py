@@ -9,7 +9,7 @@ gap while its tags are not known yet. So does one that talks by itself and has f
 may have read and not kept is announced as a gap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ class Work:
     outbox_bytes: int = 16 * 1024 * 1024
     max_record_bytes: int = 8 * 1024 * 1024  # larger batches are cut; a scan that does not fit is told, but not kept
     compress: bool = False  # what is kept; the live feed is not
+    stages: Sequence[Mapping[str, Any]] = ()  # what readings go through before anybody hears of them
     silent_after_s: float = 0.0  # for a device that talks by itself; 0: never
     journals: str = ""  # directory of what became of commands; without it none is taken
 
@@ -91,12 +92,21 @@ class Device(Actor):
             work.max_record_bytes,
             codec.LEVEL if work.compress else 0,
         )
+        self._pipeline = self._staged()
         self._reader = self._reading()
         if work.journals:
             journal = Path(work.journals) / f"{place.name}.journal"
             self._commands = Commands(self.mailbox, place.clock, journal, self._commanded())
         self._awaited = set(boxes)
         self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._open)
+
+    def _staged(self) -> Callable[[Batch], Sequence[Batch]]:
+        """What a batch becomes before it is told. Without stages their code is not even loaded."""
+        if not self._work.stages:
+            return lambda batch: (batch,)
+        from actors.stages.pipeline import pipeline_of
+
+        return pipeline_of(self._work.stages, f"device.{self.place.name}.stages").take
 
     def _reading(self) -> Reader:
         place, work = self.place, self._work
@@ -195,7 +205,7 @@ class Device(Actor):
 
     def _take(self, batches: Sequence[Batch], mark: int) -> None:
         tally, taken = self._tally, []
-        for batch in batches:
+        for batch in (out for given in batches for out in self._pipeline(replace(given, source=self.place.name))):
             batch = replace(batch, source=self.place.name, seq=self._seq)
             self._seq += len(batch.times_ns)
             tally.scans += len(batch.times_ns)

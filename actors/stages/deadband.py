@@ -67,6 +67,9 @@ class Deadband:
         """Nothing waits for the clock here."""
         return []
 
+    def interrupt(self) -> None:
+        """What was sent last is still what was sent last."""
+
     def due(self) -> int | None:
         """Nothing waits for the clock here."""
         return None

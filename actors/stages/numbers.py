@@ -25,9 +25,10 @@ _ALWAYS = 2**63 - 1
 
 @dataclass(slots=True)
 class Numbers:
-    """`count`, extremes, mean, sum of squared distances from the mean, last value, times, worst status code.
+    """`count`, extremes, mean, sum of squared distances from the mean, last and first value, times, worst status code.
 
-    `low`, `high` and `last` are of the tags' own type. What is alike for all columns may be a scalar in what is merged.
+    `low`, `high`, `last` and `first` are of the tags' own type. What is alike for all columns may be a scalar in what
+    is merged.
     """
 
     count: Any
@@ -36,6 +37,7 @@ class Numbers:
     mean: NDArray[np.float64]
     square: NDArray[np.float64]
     last: NDArray[Any]
+    first: NDArray[Any]
     first_ns: Any
     last_ns: Any
     worst: Any
@@ -52,6 +54,7 @@ class Numbers:
             np.zeros(width),
             np.zeros(width),
             np.zeros(width, dtype),
+            np.zeros(width, dtype),
             np.full(width, _ALWAYS, np.int64),
             np.full(width, NEVER, np.int64),
             np.zeros(width, np.uint32),
@@ -62,6 +65,8 @@ class Numbers:
         """Columns from what `state` gave."""
         like = cls.empty(kind, 0)
         dtypes = [getattr(like, name).dtype for name in _NAMES]
+        if len(state) == len(_NAMES) - 1:  # before there was a first value: the last one stands for it
+            state = [*state[: _NAMES.index("first")], state[_NAMES.index("last")], *state[_NAMES.index("first") :]]
         return cls(*(np.frombuffer(held, dtype).copy() for held, dtype in zip(state, dtypes, strict=True)))
 
     def state(self) -> list[bytes]:
@@ -95,6 +100,7 @@ class Numbers:
         np.minimum(self.low, new.low, out=self.low)
         np.maximum(self.high, new.high, out=self.high)
         np.copyto(self.last, new.last, where=new.last_ns >= self.last_ns)
+        np.copyto(self.first, new.first, where=new.first_ns < self.first_ns)
         np.minimum(self.first_ns, new.first_ns, out=self.first_ns)
         np.maximum(self.last_ns, new.last_ns, out=self.last_ns)
         np.maximum(self.worst, new.worst, out=self.worst)
@@ -117,6 +123,12 @@ class Numbers:
                 with np.errstate(invalid="ignore"):
                     spread = np.sqrt(self.square / np.maximum(self.count, 1))
                 return np.where(np.isnan(spread), np.inf, spread)
+            case "rms":
+                with np.errstate(over="ignore", invalid="ignore"):
+                    rms = np.sqrt(self._mean() ** 2 + self.square / np.maximum(self.count, 1))
+                return np.where(np.isnan(rms), np.inf, rms)
+            case "range":
+                return self._range()
             case _:
                 vector: NDArray[Any] = getattr(self, _VECTORS[statistic])
                 return vector
@@ -126,6 +138,12 @@ class Numbers:
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.clip(np.where(np.isfinite(self.mean), self.mean, low / 2 + high / 2), low, high)
+
+    def _range(self) -> NDArray[Any]:
+        if self.low.dtype.kind == "f":
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(self.high - self.low)
+        return self.high.astype(np.uint64) - self.low.astype(np.uint64)  # modulo 2^64, and it fits
 
 
 def quality_of(count: NDArray[np.int64], worst: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -164,7 +182,7 @@ def _of_all(values: NDArray[Any], times: NDArray[np.int64], worst: Any) -> Numbe
         away = values - mean
         square = np.einsum("ij,ij->j", away, away)
     low, high = np.minimum.reduce(values, axis=0), np.maximum.reduce(values, axis=0)
-    return Numbers(n, low, high, mean, square, values[-1], times[0], times[-1], worst)
+    return Numbers(n, low, high, mean, square, values[-1], values[0], times[0], times[-1], worst)
 
 
 def _of_some(values: NDArray[Any], times: NDArray[np.int64], usable: NDArray[np.bool_], worst: Any) -> Numbers:
@@ -182,6 +200,7 @@ def _of_some(values: NDArray[Any], times: NDArray[np.int64], usable: NDArray[np.
         mean,
         square,
         values[last, np.arange(values.shape[1])],
+        values[first, np.arange(values.shape[1])],
         np.where(count > 0, times[first], _ALWAYS),
         np.where(count > 0, times[last], NEVER),
         worst,
@@ -194,6 +213,7 @@ _VECTORS = {
     "min": "low",
     "max": "high",
     "last": "last",
+    "first": "first",
     "first_time": "first_ns",
     "last_time": "last_ns",
     "worst_quality": "worst",

@@ -94,6 +94,10 @@ class Roster:
         """How many tags of this type there are."""
         return len(self.places[kind])
 
+    def column(self, tag: Tag) -> int:
+        """In which column of its type a tag of the roster is kept."""
+        return self._columns[tag]
+
     def find(self, tags: tuple[Tag, ...]) -> Selection | None:
         """The selection for these tags if they were seen lately: by identity first, hashing a thousand is slow."""
         selection = self._met.get(id(tags))
@@ -127,7 +131,7 @@ class Roster:
             if takes(self._patterns, self.source, tag.name):
                 columns.setdefault(tag.type, []).append((block, at, len(taken), self._enter(tag)))
                 taken.append(tag)
-        shares = (Share(kind, *map(_columns, zip(*ways, strict=True))) for kind, ways in columns.items())
+        shares = (Share(kind, *map(neighbours, zip(*ways, strict=True))) for kind, ways in columns.items())
         selection = Selection(tags, tuple(taken), tuple(shares))
         self._selections[tags] = self._met[id(tags)] = selection
         return selection
@@ -150,8 +154,8 @@ def indices(columns: Columns) -> NDArray[np.intp]:
     return np.arange(columns.start, columns.stop) if isinstance(columns, slice) else columns
 
 
-def _columns(numbers: Any) -> Columns:
-    """Neighbours as a slice: numpy then looks instead of copying."""
+def neighbours(numbers: Any) -> Columns:
+    """The numbers as a slice where they are neighbours: numpy then looks instead of copying."""
     first, count = numbers[0], len(numbers)
     if tuple(numbers) == tuple(range(first, first + count)):
         return slice(first, first + count)

@@ -1,13 +1,20 @@
 """What can be written in a table `[aggregate.NAME]`."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from actors.stages.pipeline import steps_of
 from actors.stages.statistic import DEFAULT, Statistic
-from transports.errors import Problem
-from transports.settings import duration, setting
+from transports.errors import Problem, SettingsError
+from transports.settings import Facts, duration, setting
 
 MAX_OPEN_WINDOWS = 100  # each holds some 70 bytes a tag, in memory and in every dump
+STAGES = Facts(
+    "what is done with the readings first, one stage after the other",
+    form='a list of tables, such as [{ stage = "scale", factor = 0.1 }]',
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Settings:
     deadband_percent: float | None = setting(None, ge=0, help="the same, in percent of the last one sent")
     max_silence_s: float | None = duration(None, help="send an unchanged value again after this long")
     keep: bool = setting(False, help="send the original readings as well")
+    stages: tuple[Mapping[str, Any], ...] = dataclasses.field(default=(), metadata={"facts": STAGES})
 
     @property
     def window_ns(self) -> int:
@@ -41,7 +49,19 @@ class Settings:
         """Settings that contradict each other."""
         if not self.from_:
             yield Problem(f"{path}.from", "[]", 'must name at least one tag, such as "press-1.*"')
+        yield from self._of_stages(path)
         yield from self._of_windows(path) if self.window_s else self._of_passing(path)
+
+    def _of_stages(self, path: str) -> Iterator[Problem]:
+        try:
+            steps = steps_of(self.stages, f"{path}.stages")
+        except SettingsError as wrong:
+            yield from wrong.problems
+            return
+        for number, step in enumerate(steps):
+            if step.thins and self.window_s:
+                cure = "leaves samples out that the window needs; remove one of the two"
+                yield Problem(f"{path}.stages[{number}].stage", repr(step.name), cure)
 
     def _of_windows(self, path: str) -> Iterator[Problem]:
         if not self.statistics or len(set(self.statistics)) < len(self.statistics):

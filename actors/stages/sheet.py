@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.stages.numbers import BAD, Numbers
+from actors.stages.figures import Figures
+from actors.stages.numbers import BAD
 from actors.stages.roster import Roster
 from actors.stages.statistic import Statistic, exists, tag_of
 from actors.stages.things import Things
 from transports.samples import FIXED, PLACEHOLDER, Batch, DataType, Tag
 
-Table = Numbers | Things
+Table = Figures | Things
 _MAX_SHEETS = 16
 
 

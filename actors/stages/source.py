@@ -15,7 +15,7 @@ from actors.stages.numbers import NEVER
 from actors.stages.roster import Roster
 from actors.stages.settings import Settings
 from actors.stages.sheet import Sheets
-from actors.stages.window import Window
+from actors.stages.window import Before, Window
 from transports.samples import Batch, DataType, Gap, Tag
 
 GRACE_NS = 2_000_000_000  # from a device's reading to here: its own batching, the spool's sync, a restart of either
@@ -36,15 +36,20 @@ class Source:
     def restored(cls, name: str, settings: Settings, window_ns: int, state: Any) -> "Source":
         """A source from what `state` gave."""
         source = cls(name, settings, window_ns)
-        source._closed_ns, source._folded_ns, tags, windows = state
+        source._closed_ns, source._folded_ns, tags, windows, *before = state
         source._begin(tuple(Tag(name, DataType(kind), unit) for name, kind, unit in tags))
-        source._windows = {start: Window.restored(held) for start, held in windows}
+        wanted = settings.statistics
+        source._windows = {start: Window.restored(wanted, source._span(start), held) for start, held in windows}
+        if source._before is not None and before and before[0] is not None:
+            source._before = Before.restored(before[0])
         return source
 
     def state(self) -> list[Any]:
         """What `restored` takes, for msgpack; the counters are kept by the caller."""
         tags = [[tag.name, int(tag.type), tag.unit] for tag in self._roster.tags]
-        return [self._closed_ns, self._folded_ns, tags, [[at, held.state()] for at, held in self._windows.items()]]
+        windows = [[at, held.state()] for at, held in self._windows.items()]
+        before = None if self._before is None else self._before.state()
+        return [self._closed_ns, self._folded_ns, tags, windows, before]
 
     def fold(self, batch: Batch, utc_ns: int) -> list[Batch | Gap]:
         """Take a batch in (at least one scan); what closes by it comes out, oldest first."""
@@ -61,18 +66,23 @@ class Source:
         if self._clock_was_set_back(oldest, newest, utc_ns):
             out += self.flush()
             self._closed_ns = NEVER
+            self.interrupt()
         self._folded_ns = utc_ns
         self.folded += len(batch.times_ns)
         start = self._start(oldest)
         if oldest >= self._closed_ns and newest < start + self._window_ns:
-            self._window(start).add(batch, selection, self._roster, _order(batch.times_ns))
+            self._window(start).add(batch, selection, self._roster, _order(batch.times_ns), self._before)
         else:
             groups, late = self._grouped(batch.times_ns)
-            for start, rows in groups.items():
-                self._window(start).add(batch, selection, self._roster, rows)
+            for start, rows in sorted(groups.items()):
+                self._window(start).add(batch, selection, self._roster, rows, self._before)
             out += self._missed(late)
         self._closed_ns = max(self._closed_ns, self._horizon(newest))
         return out + self._close()
+
+    def interrupt(self) -> None:
+        """Readings are missing here: what was known before holds no more."""
+        self._before = Before() if "twa" in self._settings.statistics else None
 
     def expire(self, utc_ns: int) -> list[Batch | Gap]:
         """Close the windows whose time has passed on the wall clock while the source is silent."""
@@ -91,6 +101,7 @@ class Source:
     def _begin(self, tags: tuple[Tag, ...]) -> None:
         self._roster = Roster(self.name, self._settings.from_, tags)
         self._sheets = Sheets(self._roster, self._settings.statistics)
+        self.interrupt()
 
     def _clock_was_set_back(self, oldest: int, newest: int, utc_ns: int) -> bool:
         """Whether what is late only is so because the source's clock was ahead, and now is right.
@@ -125,7 +136,7 @@ class Source:
 
     def _window(self, start: int) -> Window:
         if start not in self._windows:
-            self._windows[start] = Window()
+            self._windows[start] = Window(self._settings.statistics, self._span(start))
         return self._windows[start]
 
     def _close(self) -> list[Batch | Gap]:
@@ -140,6 +151,9 @@ class Source:
                 self.seq += 1
                 out.append(batch)
         return out
+
+    def _span(self, start: int) -> tuple[int, int]:
+        return start, start + self._window_ns
 
     def _start(self, time_ns: int) -> int:
         return max(time_ns - time_ns % self._window_ns, NEVER)

@@ -39,6 +39,7 @@ from transports.settings import key_of, nearest
 
 T = TypeVar("T")
 Problems = list[Problem]
+_VERY_NEAR = 0.85  # of 1; "perod" is to "period", "tags" is not to "stages"
 _INSTALL = "needs a library that is not installed: pip install 'holdfast[{}]'"
 
 
@@ -188,7 +189,8 @@ def _shared_out(
     """The table as the common part and the module's own part. Unknown keys are compared with both."""
     ours, theirs = _keys(common), _keys(own) if own else []
     for key in (key for key in table if key not in ours and key not in theirs):
-        if own or get_close_matches(key, ours, n=1):  # without a module, its keys cannot be told from mistakes
+        # without a module its keys cannot be told from mistakes, unless they are very near
+        if own or get_close_matches(key, ours, n=1, cutoff=_VERY_NEAR):
             problems.append(Problem(f"{path}.{key}", "", f"unknown setting; {nearest(key, [*theirs, *ours])}"))
     rest = {key: value for key, value in table.items() if key not in ours and (own is None or key in theirs)}
     return {key: value for key, value in table.items() if key in ours}, rest

@@ -14,14 +14,16 @@ The table [spool] is the spool's own (transports/spool). Documentation and the s
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from actors.stages.settings import STAGES
 from supervisors.configuration.keeping import DAY_S, SUPERVISE, Supervise, Supervision, significant_problems, span
 from supervisors.spec import AutoShutdown, Exhausted, Restart, Strategy
 from transports import catalog
-from transports.errors import Problem
+from transports.errors import Problem, SettingsError
 from transports.settings import duration, nearest, setting, size
 from transports.spool.beginning import BEGINNING, start_cure
 
@@ -107,6 +109,7 @@ class DeviceCommon:
     silent_after_s: float = duration(
         "0s", ge=0, le=DAY_S, help="a device that talks by itself and says nothing for so long is Bad; 0s: never"
     )
+    stages: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"facts": STAGES})
     supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 
     def problems(self, path: str) -> Iterator[Problem]:
@@ -114,6 +117,22 @@ class DeviceCommon:
         yield from _retry_order(path, self.retry_first_s, self.retry_ceiling_s)
         if self.profile_tags and not self.profile:
             yield Problem(f"{path}.profile_tags", "", "needs a profile, from which it chooses")
+        if self.stages:
+            yield from _stages_of_device(self.stages, f"{path}.stages")
+
+
+def _stages_of_device(tables: tuple[Mapping[str, Any], ...], path: str) -> Iterator[Problem]:
+    from actors.stages.pipeline import steps_of  # numpy with it, which a configuration without stages does not need
+
+    try:
+        steps = steps_of(tables, path)
+    except SettingsError as wrong:
+        yield from wrong.problems
+        return
+    for number, step in enumerate(steps):
+        if step.lasting:
+            cure = "remembers what must survive a restart; write it in an [aggregate.NAME], which keeps it on the disk"
+            yield Problem(f"{path}[{number}].stage", repr(step.name), cure)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -225,6 +225,7 @@ def _device(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
     raw, keep = ({pattern for _, pattern in meant}, {pattern for keeps, pattern in meant if keeps})
     return {
         **_common(spec, DeviceCommon),
+        "stages": [dict(stage) for stage in spec.stages],
         "settings": on_line(gateway, spec),
         "raw": sorted(raw),
         "keep": sorted(keep),

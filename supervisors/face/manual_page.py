@@ -16,36 +16,34 @@ from transports.settings import FieldNote, fields_of, nearest
 
 def show_drivers(name: str | None, as_json: bool) -> None:
     """Print every driver, or all there is to know of the one that is named. Raises HoldfastError for an unknown one."""
-    notes = describe_drivers()
-    if name is None:
-        hint = "holdfast drivers NAME explains one with all its settings"
-        _print_json([_summary(note) for note in notes]) if as_json else _print_list("driver", notes, hint)
-        return
-    note = _called("driver", name, notes)
-    if as_json:
-        _print_json(asdict(note))
-        return
-    screen = console()
-    _print_page(screen, "driver", note)
-    if note.fields:
-        _print_settings(screen, f'\nsettings of driver = "{note.name}"', note.fields)
-    _print_settings(screen, "\nsettings of every device", fields_of(DeviceCommon))
+    note = _shown(
+        "driver", describe_drivers(), name, as_json, "holdfast drivers NAME explains one with all its settings"
+    )
+    if note is not None:
+        if note.fields:
+            _print_settings(console(), f'\nsettings of driver = "{note.name}"', note.fields)
+        _print_settings(console(), "\nsettings of every device", fields_of(DeviceCommon))
 
 
 def show_simulators(name: str | None, as_json: bool) -> None:
     """Print every simulator, or all there is to know of the one named. Raises HoldfastError for an unknown one."""
-    notes = describe_simulators()
+    hint = "holdfast simulate NAME runs one; with --explain it shows all its settings"
+    note = _shown("simulator", describe_simulators(), name, as_json, hint)
+    if note is not None:
+        _print_settings(console(), "\nsettings, as KEY=VALUE", note.fields)
+
+
+def _shown(what: str, notes: Sequence[ModuleNote], name: str | None, as_json: bool, hint: str) -> ModuleNote | None:
+    """Print the list, or the page of one: then it comes back, for what belongs beneath. None when nothing does."""
     if name is None:
-        hint = "holdfast simulate NAME runs one; with --explain it shows all its settings"
-        _print_json([_summary(note) for note in notes]) if as_json else _print_list("simulator", notes, hint)
-        return
-    note = _called("simulator", name, notes)
+        _print_json([_summary(note) for note in notes]) if as_json else _print_list(what, notes, hint)
+        return None
+    note = _called(what, name, notes)
     if as_json:
         _print_json(asdict(note))
-        return
-    screen = console()
-    _print_page(screen, "simulator", note)
-    _print_settings(screen, "\nsettings, as KEY=VALUE", note.fields)
+        return None
+    _print_page(console(), what, note)
+    return note
 
 
 def _called(what: str, name: str, notes: Sequence[ModuleNote]) -> ModuleNote:

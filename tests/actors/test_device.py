@@ -105,3 +105,14 @@ def test_asked_to_leave_it_goes_when_the_last_reading_is_durable(stage: Stage) -
     stage.acknowledge("out", append.pseq + len(append.frames) - 1)
     stage.root.until(stage.fate.over.is_set)
     assert stage.fate.error is None
+
+
+def test_readings_go_through_the_devices_stages_before_anybody_hears_of_them(stage: Stage) -> None:
+    tags = {"level": {"wave": "constant", "offset": 5}}
+    stage.start(settings={"tags": tags}, stages=[{"stage": "scale", "factor": 2.0, "offset": 1.0}])
+    stage.open()
+    stage.spooler.until(stage.appends)
+    batch = codec.unpack(stage.appends()[0].frames[0])
+    assert isinstance(batch, Batch)
+    assert [values for _, values, _ in batch.rows()] == [(11.0,)]
+    assert (batch.source, batch.seq) == ("press", 1)

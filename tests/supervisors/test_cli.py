@@ -315,7 +315,7 @@ def test_drivers_lists_all_and_explains_one_with_every_setting() -> None:
     assert re.search(r"^sim +A slow sine", out, re.MULTILINE)
     code, out, _ = holdfast("drivers", "modbus")
     assert code == 0
-    assert re.search(r"^host +required .*address", out, re.MULTILINE)
+    assert re.search(r"^tags +required .*what to read", out, re.MULTILINE)
     assert re.search(r"^period +\"1s\" ", out, re.MULTILINE)
     assert "holdfast[modbus]" in out
 

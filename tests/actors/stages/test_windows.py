@@ -46,6 +46,9 @@ def test_a_window_says_everything_about_its_samples() -> None:
         "oil.count": 3, "oil.min": 20.0, "oil.max": 24.0, "oil.mean": 22.0, "oil.last": 22.0,
         "oil.stddev": pytest.approx(statistics.pstdev([20.0, 24.0, 22.0])),
         "oil.first_time": START, "oil.last_time": START + 9_500_000_000, "oil.worst_quality": 0,
+        "oil.first": 20.0, "oil.range": 4.0, "oil.rms": pytest.approx(math.sqrt((20**2 + 24**2 + 22**2) / 3)),
+        "oil.twa": pytest.approx((20.0 + 8.5 * 24.0 + 0.5 * 22.0) / 10),
+        "oil.p50": 22.0, "oil.p95": pytest.approx(23.8), "oil.p99": pytest.approx(23.96),
     }  # fmt: skip
     assert {tag.unit for tag in out.tags if tag.name in ("oil.mean", "oil.last")} == {"degC"}
 

@@ -14,6 +14,7 @@ from supervisors.configuration.claims import Kept, claim_problems, kept
 from supervisors.configuration.config import load
 from supervisors.configuration.gateway import Gateway
 from supervisors.spec import AutoShutdown, ChildSpec, Exhausted, Limits, Restart, Rules, Strategy
+from transports.errors import SettingsError
 from transports.names import ROOT, SPOOLER
 
 SITE = """[device.press-1]
@@ -273,3 +274,11 @@ def test_leaving_processes_out_moves_nobody_else(lists: dict[str, list[str]], ab
     for keeper in (ROOT, *lists):
         remaining = [name for name in whole.children[keeper] if name in present]
         assert [name for name in part.children[keeper] if name in present] == remaining
+
+
+def test_a_devices_stages_travel_and_one_that_must_not_forget_is_refused(grown: Grown) -> None:
+    text = SITE.replace("[device.press-1]\n", '[device.press-1]\nstages = [{ stage = "scale", factor = 2 }]\n')
+    assert text != SITE
+    assert named(grown(text), "press-1").table["stages"] == [{"stage": "scale", "factor": 2}]
+    with pytest.raises(SettingsError, match=r"stages\[0\].stage = 'counter': remembers what must survive"):
+        grown(text.replace('"scale", factor = 2', '"counter"'))
