@@ -44,6 +44,8 @@ FIGURES: Mapping[str, Aim] = {
     "rule_ms_p99": Aim("ms", AT_MOST, 10),
     "line_off_p99": Aim("of a period", AT_MOST, 0.1),
     "line_off_share": Aim("of the intervals", AT_MOST, 0.01),
+    "stage_ns_median": Aim("ns", AT_MOST, 50),
+    "stage_ns_slowest": Aim("ns", AT_MOST, 50),
     "restart_ms_p50": Aim("ms", AT_MOST, 8),
     "restart_ms_p99": Aim("ms", AT_MOST, 20),
     "restart_erl_ms_p50": Aim("ms"),

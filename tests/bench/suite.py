@@ -15,6 +15,7 @@ MODULES = (
     "latency",
     "rules",
     "shared_line",
+    "stages",
     "restart",
     "restart_erl",
     "flapping",
