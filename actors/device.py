@@ -204,6 +204,8 @@ class Device(Actor):
     # --- telling and keeping -----------------------------------------------------------------------------------------
 
     def _take(self, batches: Sequence[Batch], mark: int) -> None:
+        if self._commands is not None:
+            self._commands.saw(batches)  # as the device says it, whatever its stages make of it
         tally, taken = self._tally, []
         for batch in (out for given in batches for out in self._pipeline(replace(given, source=self.place.name))):
             batch = replace(batch, source=self.place.name, seq=self._seq)
@@ -214,5 +216,5 @@ class Device(Actor):
             self._feed.publish(codec.pack(batch))
             taken.append(batch)
         self._keeping.take(taken, mark)
-        if self._commands is not None:
-            self._commands.saw(taken)
+        if mark:  # somebody waits for it, and keeps a copy until then
+            self._keeping.flush()

@@ -6,7 +6,6 @@ alone; what one rule cannot do keeps no other from doing it.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -15,14 +14,14 @@ from typing import Any
 from actors.actor import Actor, Fate, Place
 from actors.rules.book import Book
 from actors.rules.memory import boot_id, remembered, written
-from actors.rules.orders import Orders
+from actors.rules.orders import Order, Orders
 from actors.rules.readings import Readings
 from actors.rules.rule import Action, rule_of
 from actors.rules.settings import Settings
 from actors.rules.standing import Standing
 from transports import codec
 from transports.building import build
-from transports.errors import Down, NotUnderstood
+from transports.errors import NotUnderstood
 from transports.expressions import ExpressionError, Reference
 from transports.feed import Live, Subscriber
 from transports.mailbox import Timer
@@ -30,8 +29,8 @@ from transports.messages import Command, Message, Outcome, Rules
 from transports.samples import Batch, Value
 
 log = logging.getLogger("holdfast.rules")
-UNKNOWN = "unknown"
-LEAST_S = 0.005  # what cannot be done now, because too much is on its way, is not tried again all the time
+UNKNOWN, EXPIRED = "unknown", "expired"
+LEAST_S = 0.005  # whatever is due already, the next look leaves room for what devices say
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Rulebook(Actor):
         super().__init__(place, fate)
         self._memory, self._boot = Path(work.memory), boot_id()
         settings = {name: build(Settings, table, f"rule.{name}") for name, table in work.rules.items()}
-        before = remembered(self._memory, settings, self._boot)
+        before = remembered(self._memory, settings, self._boot, place.clock.now())
         self._books = {
             name: Book(
                 rule_of(name, each, work.devices), before.standings.get(name, Standing(since_s=place.clock.now()))
@@ -65,7 +64,7 @@ class Rulebook(Actor):
                 self._needed_by.setdefault(reference, []).append(book)
         self._orders = Orders()
         for device, command in before.sent:
-            self._orders.add(command.origin.removeprefix("rule:"), device, command, place.clock.now())
+            self._orders.add(command.origin.removeprefix("rule:"), device, command, place.clock.now(), told=True)
         self._alarm: Timer | None = None
         self._missed = self._damaged = 0
 
@@ -86,7 +85,7 @@ class Rulebook(Actor):
     def on_message(self, sender: str, message: Message) -> Any:
         match message:
             case Outcome(key=key, outcome=outcome, detail=detail):
-                self._ended(key, outcome, detail)
+                self._ended(sender, key, outcome, detail)
             case Rules():
                 return [book.told(self._readings, self.place.clock.now()) for book in self._books.values()]
             case _:
@@ -98,7 +97,7 @@ class Rulebook(Actor):
         return {
             "rules": len(self._books),
             "true": sum(book.standing.is_true for book in books),
-            "quarantined": sum(book.until_s > now for book in books),
+            "quarantined": sum(bool(book.trouble(now)) for book in books),
             "acted": sum(book.acted for book in books),
             "on_the_way": len(self._orders.on_the_way()),
             "missed": self._missed,
@@ -133,13 +132,13 @@ class Rulebook(Actor):
     def _judge(self, books: Iterable[Book]) -> None:
         now = self.place.clock.now()
         for book in books:
-            if book.until_s <= now and not self._orders.is_full:
+            if book.until_s <= now:
                 self._judge_one(book, now)
 
     def _judge_one(self, book: Book, now: float) -> None:
         before = book.standing
         try:
-            actions = book.judged(self._readings, now)
+            actions = book.judged(self._readings, now, self._orders.of(book.rule.name))
         except ExpressionError as wrong:
             self._quarantine(book, str(wrong), now)
             return
@@ -157,21 +156,26 @@ class Rulebook(Actor):
         return Command(key, action.tag, value, until_s, f"rule:{name}", why=action.text, lasting=False)
 
     def _tell(self) -> None:
-        for order in self._orders.to_tell(self.place.clock.now()):
-            with suppress(Down):  # it is told again
-                self.mailbox.tell(order.device, order.command)
+        """Never wait for a device that does not take it: it is told again."""
+        now = self.place.clock.now()
+        for order in self._orders.to_tell(now):
+            self._orders.went(order, self.mailbox.offer(order.device, order.command), now)
 
-    def _ended(self, key: str, outcome: str, detail: str) -> None:
-        order = self._orders.ended(key)
-        if order is None:
-            return
-        now, book = self.place.clock.now(), self._books.get(order.rule)
-        self._remember()
-        if outcome != "done":
-            log.warning("rule %s: %s: %s: %s", order.rule, order.command.why, outcome, detail)
-        if book is not None and book.heard(order.command.why, outcome, detail, now):
-            self._quarantine(book, f"{order.command.why}: {outcome}: {detail}", now)
+    def _ended(self, device: str, key: str, outcome: str, detail: str) -> None:
+        order = self._orders.ended(device, key)
+        if order is not None:
+            self._remember()
+            self._over(order, outcome, detail)
+            self._judge([book] if (book := self._books.get(order.rule)) is not None else [])
+            self._tell()
             self._wake()
+
+    def _over(self, order: Order, outcome: str, detail: str) -> None:
+        book, action = self._books.get(order.rule), order.command.why
+        if outcome != "done":
+            log.warning("rule %s: %s: %s: %s", order.rule, action, outcome, detail)
+        if book is not None and book.heard(action, outcome, detail, self.place.clock.now()):
+            log.error("rule %s is in trouble: %s", order.rule, book.trouble(self.place.clock.now()))
 
     def _quarantine(self, book: Book, why: str, now: float) -> None:
         if why != book.why:
@@ -189,9 +193,9 @@ class Rulebook(Actor):
 
     def _wake(self) -> None:
         """Look again when the next thing is due, though no device says anything."""
-        now = self.place.clock.now()
-        dues = (book.next_due(self._readings, now) for book in self._books.values())
-        due = min([*dues, self._orders.next_due()], default=inf)
+        now, orders = self.place.clock.now(), self._orders
+        dues = (book.next_due(self._readings, now, orders.of(book.rule.name)) for book in self._books.values())
+        due = min([*dues, orders.next_due()], default=inf)
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -201,9 +205,10 @@ class Rulebook(Actor):
     def _look(self) -> None:
         self._alarm = None
         now = self.place.clock.now()
+        for order in self._orders.given_up(now):
+            self._over(
+                order, *((UNKNOWN, "its device told no outcome") if order.told else (EXPIRED, "its device was away"))
+            )
         self._judge(self._books.values())
         self._tell()
-        for order in self._orders.given_up(now):
-            if order.rule in self._books:
-                self._books[order.rule].heard(order.command.why, UNKNOWN, "its device told no outcome", now)
         self._wake()

@@ -1,5 +1,6 @@
 """The operator's wishes: each is refused with a cure, or made lasting and handed to the plan; all are audited."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from supervisors import plan
@@ -12,6 +13,7 @@ from transports.errors import HoldfastError
 from transports.messages import Command, Deed, Operate
 from transports.settings import nearest
 
+log = logging.getLogger("holdfast.supervisor")
 VERBS: Mapping[str, Callable[[Tree, str, float], Step]] = {
     "restart": plan.asked_restart,
     "stop": plan.asked_stop,
@@ -78,7 +80,11 @@ class Wishes:
     def done(self, deed: Deed) -> None:
         """A device executed a command, or did not. What rules want is an event alone: their own settings stand for it,
         and ten a second must not push what people did out of the record."""
-        command = Command(*deed.command)
+        try:
+            command = Command(*deed.command[: len(Command.slots_in_order)])
+        except TypeError:  # of a process of another version
+            log.warning("%s told of a command that is not understood: %.200r", deed.device, deed.command)
+            return
         target = f"{deed.device}.{command.tag} = {command.value!r:.80}" if command.tag else deed.device
         result = f"{deed.outcome}: {deed.detail}" if deed.detail else deed.outcome
         if command.origin.startswith("rule:"):

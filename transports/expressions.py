@@ -13,6 +13,7 @@ a reading is, is the caller's business: it says what a Bad one means.
 
 import ast
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,9 @@ class Expression:
         self._walk = _Walk()
 
     def value(self, readings: Mapping[Reference, Any]) -> Scalar:
-        """The value for single readings: bool, int, float or str. Raises Incomputable, and nothing else."""
-        names = {letter: _single(each, readings) for letter, each in self._leaves.references.items()}
+        """The value for single readings: bool, int, float or str. Raises Incomputable, and nothing else: Missing where
+        a reading is not there and the others do not decide without it (`true or x` is true, `false and x` false)."""
+        names = {letter: _found(each, readings) for letter, each in self._leaves.references.items()}
         return finished(self._computed(names))
 
     def column(self, columns: Mapping[Reference, Any], length: int) -> NDArray[Any]:
@@ -99,6 +101,21 @@ class Expression:
             return self._walk.over(self._tree, names)
         except (simpleeval.InvalidExpression, ArithmeticError, ValueError, TypeError) as wrong:
             raise Incomputable(f"has no value: {wrong}") from wrong
+
+
+class Missing(Incomputable):
+    """A reading that is not to be had is needed for the value: whatever it were, it would decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """In the place of a reading that is not to be had; only who needs it is told."""
+
+    reference: Reference
+
+
+def _found(reference: Reference, readings: Mapping[Reference, Any]) -> Any:
+    return _Absent(reference) if readings.get(reference) is None else _single(reference, readings)
 
 
 def _single(reference: Reference, readings: Mapping[Reference, Any]) -> Scalar:
@@ -194,7 +211,7 @@ class _Walk(simpleeval.SimpleEval):  # type: ignore[misc, unused-ignore]
         super().__init__(operators={}, functions={}, names={})
         self.nodes = {
             ast.Constant: lambda node: node.value,
-            ast.Name: lambda node: self.names[node.id],
+            ast.Name: self._named,
             ast.UnaryOp: self._signed,
             ast.BinOp: self._combined,
             ast.BoolOp: self._joined,
@@ -207,6 +224,12 @@ class _Walk(simpleeval.SimpleEval):  # type: ignore[misc, unused-ignore]
         """The value of the tree with these values of its names."""
         self.names = names
         return self._eval(tree)
+
+    def _named(self, node: ast.Name) -> Any:
+        value = self.names[node.id]
+        if isinstance(value, _Absent):
+            raise Missing(f"{value.reference} has no value")
+        return value
 
     def _signed(self, node: ast.UnaryOp) -> Any:
         value = self._eval(node.operand)
@@ -226,14 +249,21 @@ class _Walk(simpleeval.SimpleEval):  # type: ignore[misc, unused-ignore]
         """Single values only as far as needed: `n != 0 and x / n > 2`. Columns all of them, elementwise."""
         needs_all = isinstance(node.op, ast.And)
         joined: Any = needs_all
+        missing: Missing | None = None
         for each in node.values:
-            flag = as_flag(self._eval(each))
+            try:
+                flag = as_flag(self._eval(each))
+            except Missing as absent:  # another one may decide without it
+                missing = missing or absent
+                continue
             if is_column(flag) or is_column(joined):
                 joined = np.logical_and(joined, flag) if needs_all else np.logical_or(joined, flag)
             else:
                 joined = flag
                 if joined is not needs_all:
                     return joined
+        if missing is not None:
+            raise missing
         return joined
 
     def _compared(self, node: ast.Compare) -> Any:

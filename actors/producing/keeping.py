@@ -65,8 +65,9 @@ class Keeping:
         mark, self._mark = self._mark, 0
         for topic, items in self._routes.routed(batches).items():
             for entry in entries(items, self._packed, self._max_record_bytes):
+                entry = replace(entry, mark=mark) if mark else entry
                 if entry.payloads:
-                    self._producer.add(topic, replace(entry, mark=mark) if mark else entry)
+                    self._producer.add(topic, entry)
                 else:
                     self._give_up(topic, entry)
 

@@ -213,12 +213,13 @@ class Outbox:
 
     def _gap_for(self, lost: Entry, reason: str) -> Entry:
         pseq = lost.last_pseq if lost.first_pseq else 0
-        return self._gap(lost.covers, lost.scans, lost.samples, reason, pseq)
+        return replace(self._gap(lost.covers, lost.scans, lost.samples, reason, pseq), mark=lost.mark)
 
     def _joined(self, one: Entry, other: Entry) -> Entry:
         reasons = dict.fromkeys([*one.reason.split("; "), *other.reason.split("; ")])
         covers, samples = _joined(one.covers, other.covers), one.samples + other.samples
-        return self._gap(covers, one.count + other.count, samples, "; ".join(reasons), other.first_pseq)
+        gap = self._gap(covers, one.count + other.count, samples, "; ".join(reasons), other.first_pseq)
+        return replace(gap, mark=one.mark or other.mark)  # the lowest: they stand in the order of reading
 
     def _gap(self, covers: Covers, count: int, samples: int, reason: str, pseq: int) -> Entry:
         first_seq, last_seq, since_ns, until_ns = covers

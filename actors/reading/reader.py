@@ -182,6 +182,9 @@ class Reader:
             self._listen()
 
     def _fallen_silent(self) -> None:
+        if self._held_back:  # it is not listened to, because nothing more can be kept
+            self._silence.heard()
+            return
         why = f"silent for {self._manner.silent_after_s:g} s"
         log.warning("%s", why)
         self.tally.last_error = why

@@ -2,15 +2,15 @@
 
     {"boot": ID, "rules": {NAME: {"digest", "phase", "since", "acted", "count", "due"}}, "sent": [[device, command]]}
 
-It is written before anything is sent, and not synced: what a power cut takes is of a boot that is over, and a restart
-of the machine begins anew (only the numbers of the actions go on). Times are of the monotonic clock of that boot.
+It lies in the run directory, is written before anything is sent, and not synced: it is of use in this boot alone, since
+a restart of the machine begins anew. Times are of the monotonic clock of that boot.
 """
 
 import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from transports.messages import Command
 log = logging.getLogger("holdfast.rules")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 Sent = tuple[str, Command]
+_PLAIN = {each.name: each.default for each in fields(Settings)}  # a key that a later version adds makes no other rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Remembered:
 
 def digest(settings: Settings) -> str:
     """A rule that says something else now is another rule, though of the same name."""
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    said = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    written = {name: value for name, value in said.items() if value != _PLAIN[name]}
+    return hashlib.sha256(repr(sorted(written.items())).encode()).hexdigest()[:16]
 
 
 def boot_id() -> str:
@@ -45,19 +48,20 @@ def boot_id() -> str:
         return ""
 
 
-def remembered(path: Path, rules: Mapping[str, Settings], boot: str) -> Remembered:
+def remembered(path: Path, rules: Mapping[str, Settings], boot: str, now: float) -> Remembered:
     """What the file has of these rules; what cannot be read is nothing, and said."""
     try:
         held = json.loads(path.read_bytes())
         same_boot = bool(boot) and held["boot"] == boot
         known = {name: each for name, each in held["rules"].items() if name in rules}
         standings = {
-            name: _standing(each, same_boot and each["digest"] == digest(rules[name])) for name, each in known.items()
+            name: _standing(each, same_boot and each["digest"] == digest(rules[name]), now)
+            for name, each in known.items()
         }
         sent = [(str(device), Command(*command)) for device, command in held["sent"]] if same_boot else []
     except FileNotFoundError:
         return Remembered()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as damaged:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as damaged:
         log.error("%s cannot be read (%s): every rule begins anew", path, damaged)
         return Remembered()
     return Remembered(standings, sent)
@@ -83,8 +87,8 @@ def _told(settings: Settings, standing: Standing) -> dict[str, Any]:
     }
 
 
-def _standing(held: Mapping[str, Any], goes_on: bool) -> Standing:
+def _standing(held: Mapping[str, Any], goes_on: bool, now: float) -> Standing:
     if not goes_on:
-        return Standing(count=int(held["count"]))
+        return Standing(since_s=now, count=int(held["count"]))
     acted = -inf if held["acted"] is None else float(held["acted"])
     return Standing(Phase(held["phase"]), float(held["since"]), acted, int(held["count"]), Branch(held["due"]))

@@ -1,10 +1,12 @@
 """The newest readings of the tags that rules need, from the live feed, and how old they are."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from actors.producing.records import part
 from transports.expressions import Reference
 from transports.samples import Batch, Tag, Value
 
@@ -45,14 +47,11 @@ class Readings:
         return self._known.get(reference)
 
     def usable(self, references: Collection[Reference], now: float, silent_after_s: float) -> dict[Reference, Value]:
-        """The values that are to be had: Good or Uncertain, and young enough (0 s: of any age)."""
+        """The values that are to be had: Good or Uncertain, not NaN, and young enough (0 s: of any age)."""
         oldest = now - silent_after_s if silent_after_s else -inf
         found = ((reference, self._known.get(reference)) for reference in references)
-        return {
-            reference: reading.value
-            for reference, reading in found
-            if reading is not None and reading.value is not None and reading.heard_s > oldest
-        }
+        young = ((reference, reading.value) for reference, reading in found if reading and reading.heard_s > oldest)
+        return {reference: value for reference, value in young if value is not None and not _is_nan(value)}
 
     def awaited(self, references: Collection[Reference], now: float, silent_after_s: float) -> bool:
         """Whether one of these was not heard at all, and it is too early to call that silence (0 s: always)."""
@@ -69,6 +68,11 @@ class Readings:
         )
         return min((time + silent_after_s for time in heard if time + silent_after_s > now), default=inf)
 
+    def told(self, references: Collection[Reference], now: float, silent_after_s: float) -> list[Mapping[str, Any]]:
+        """What is known of these, as plain data; ages in s."""
+        usable = self.usable(references, now, silent_after_s)
+        return [_told(reference, self._known.get(reference), reference in usable, now) for reference in references]
+
     def _wanted_of(self, batch: Batch) -> Mapping[int, Reference]:
         """The columns that are wanted; remembered as long as the device brings the same tags."""
         names = self._wanted.get(batch.source)
@@ -81,6 +85,20 @@ class Readings:
         return places
 
 
+def _is_nan(value: Value) -> bool:
+    """What a broken sensor says through a Good register."""
+    return isinstance(value, float) and math.isnan(value)
+
+
 def _newest(batch: Batch) -> tuple[int, tuple[Any, ...], tuple[int, ...]]:
-    *_, newest = batch.rows()
+    scans = len(batch.times_ns)
+    (newest,) = (batch if scans == 1 else part(batch, scans - 1, scans)).rows()
     return newest
+
+
+def _told(reference: Reference, reading: Reading | None, usable: bool, now: float) -> Mapping[str, Any]:
+    if reading is None:
+        return {"tag": str(reference), "value": None, "quality": None, "age_s": None, "usable": False}
+    value = reading.value.hex() if isinstance(reading.value, bytes) else reading.value
+    age_s = now - reading.heard_s
+    return {"tag": str(reference), "value": value, "quality": reading.quality, "age_s": age_s, "usable": usable}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from actors.rules.settings import OnBad, Settings
 from transports.errors import Problem
-from transports.expressions import Expression, ExpressionError, Reference
+from transports.expressions import Expression, ExpressionError, Missing, Reference
 from transports.samples import Value
 from transports.settings import nearest
 
@@ -38,22 +38,28 @@ class Rule:
         expressions += [action.value for action in (*self.then, *self.otherwise)]
         return tuple(dict.fromkeys(each for expression in expressions for each in expression.references))
 
+    @property
+    def conditions(self) -> tuple[Reference, ...]:
+        """Every tag that decides whether it is true."""
+        expressions = [self.when, *([self.clear] if self.clear else [])]
+        return tuple(dict.fromkeys(each for expression in expressions for each in expression.references))
+
     def truth(self, readings: Mapping[Reference, Value], was_true: bool) -> bool | None:
-        """Whether it is true now; None where that cannot be known and things stay as they are.
+        """Whether it is true now; None where that cannot be said, because a reading that decides is not to be had.
 
         Raises ExpressionError: the rule cannot be evaluated with these readings (a division by zero, a text in a sum).
         """
-        if was_true and self.clear is not None:
-            cleared = self._said(self.clear, readings)
-            return None if cleared is None else not cleared
-        return self._said(self.when, readings, missing=_MISSING[self.settings.on_bad])
+        try:
+            if was_true and self.clear is not None:
+                return not self.clear.value(readings)
+            return bool(self.when.value(readings))
+        except Missing:
+            return None
 
-    def _said(
-        self, expression: Expression, readings: Mapping[Reference, Value], missing: bool | None = None
-    ) -> bool | None:
-        if any(reference not in readings for reference in expression.references):
-            return missing
-        return bool(expression.value(readings))
+    @property
+    def when_missing(self) -> bool | None:
+        """What it is taken for then; None: things stay as they are."""
+        return _MISSING[self.settings.on_bad]
 
 
 def rule_of(name: str, settings: Settings, devices: Collection[str]) -> Rule:

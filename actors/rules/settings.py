@@ -29,7 +29,11 @@ class Settings:
 
     when: str = setting(help="expression over tags, as device.tag", example="press.oil_temp > 80")
     then: tuple[str, ...] = setting((), help="what is commanded when it becomes true", example='["fan.speed = 100"]')
-    else_: tuple[str, ...] = setting((), key="else", help="what is commanded when it becomes false after it was true")
+    else_: tuple[str, ...] = setting(
+        (),
+        key="else",
+        help="what is commanded when it becomes false after it was true; with level also while it is false",
+    )
     for_s: float = duration("0s", ge=0, le=86400, help="so long must it be true without a break before it counts")
     clear: str = setting(
         "",

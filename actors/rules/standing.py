@@ -55,11 +55,12 @@ def seen(standing: Standing, truth: bool | None, settings: Settings, now: float)
     return _seen_false(standing, settings, now)
 
 
-def passed(standing: Standing, settings: Settings, now: float) -> tuple[Standing, Branch]:
-    """What is to be done now that it is `now`; once it is handed out, it counts as done."""
+def passed(standing: Standing, settings: Settings, now: float, repeats: bool = True) -> tuple[Standing, Branch]:
+    """What is to be done now that it is `now`; once it is handed out, it counts as done. Without `repeats` a level is
+    not commanded again: what was commanded last is still on its way, or was refused."""
     if standing.phase is Phase.ARMING and now >= standing.since_s + settings.for_s:
         standing = _turned(standing, Phase.TRUE, settings, now)
-    if not standing.due and _repeats(standing, settings) and now >= standing.acted_s + settings.repeat_s:
+    if repeats and not standing.due and _repeats(standing, settings) and now >= standing.acted_s + settings.repeat_s:
         standing = replace(standing, due=_branch(standing.phase, settings))
     if not standing.due or now < standing.acted_s + settings.min_interval_s:
         return standing, Branch.NONE
@@ -67,12 +68,17 @@ def passed(standing: Standing, settings: Settings, now: float) -> tuple[Standing
     return replace(standing, due=Branch.NONE, acted_s=now, count=standing.count + 1), branch
 
 
-def next_due(standing: Standing, settings: Settings) -> float:
+def again(standing: Standing, settings: Settings) -> Standing:
+    """What was commanded in this phase was not done: it is to be done again."""
+    return replace(standing, due=_branch(standing.phase, settings))
+
+
+def next_due(standing: Standing, settings: Settings, repeats: bool = True) -> float:
     """When `passed` has something to do, without any further reading; infinity when it has not."""
     due = standing.acted_s + settings.min_interval_s if standing.due else inf
     if standing.phase is Phase.ARMING:
         due = min(due, standing.since_s + settings.for_s)
-    if _repeats(standing, settings):
+    if repeats and _repeats(standing, settings):
         due = min(due, standing.acted_s + settings.repeat_s)
     return due
 

@@ -24,6 +24,10 @@ def cautions(gateway: Gateway) -> Iterator[Problem]:
         yield from _values(spec)
         if isinstance(spec, AggregateSpec) and spec.settings is not None:
             yield from _silent_sources(spec, disabled)
+    for rule in gateway.rules:
+        if rule.settings.enabled and 0 < rule.settings.silent_after_s < rule.settings.for_s:
+            cure = "is longer than silent_after: a tag that is only told when it changes grows old before it counts"
+            yield Problem(f"{rule.path}.for", f"{rule.settings.for_s:g}s", cure)
     yield from _supervisors(gateway)
 
 

@@ -210,7 +210,7 @@ def _rules_table(gateway: Gateway) -> dict[str, Any]:
     return {
         "rules": {rule.name: dict(rule.table) for rule in gateway.rules},
         "devices": sorted([*(device.name for device in gateway.devices), *gateway.disabled]),
-        "memory": str(gateway.data_dir / "rules.json"),
+        "memory": str(gateway.run_dir / "rules.json"),  # good for one boot; and no disk must hold up a rule
     }
 
 

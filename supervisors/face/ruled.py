@@ -16,8 +16,8 @@ def show(rows: Sequence[Row]) -> None:
     screen = console()
     screen.print(grid(COLUMNS, rows, screen.width, _style))
     for row in (row for row in rows if row["quarantined"]):
-        retry = f"tried again in {span(row['retry_in_s'])}"
-        screen.print(text(f"{plain(row['name'])} is quarantined: {plain(row['quarantined'])}; {retry}", "red"))
+        retry = "" if row["retry_in_s"] is None else f"; tried again in {span(row['retry_in_s'])}"
+        screen.print(text(f"{plain(row['name'])} is quarantined: {plain(row['quarantined'])}{retry}", "red"))
 
 
 def because(row: Row) -> str:

@@ -161,6 +161,7 @@ def test_a_rule_commands_once_for_each_change_whatever_dies(tmp_path: Path) -> N
     assert all(value % 2 == 1 for value in times)
     print(f"{len(reached)} changes, {len(killed)} kills: {len(times)} commanded; {row['phase']}")
     assert times[1_000_001] == 1, "and after all that it works"
+    assert executed[-1][0] == 1_000_001, "the last one commanded is the last one executed"
 
 
 def settle(gateway: Gateway, set_level: Callable[[int], bool]) -> None:

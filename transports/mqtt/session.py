@@ -138,6 +138,7 @@ class Session:
         if settings.tls:
             client.tls_set_context(client_context(settings.tls))
         client.on_socket_register_write = self._wants_to_write
+        client.on_socket_unregister_write = self._wants_to_write  # or a socket that can take more wakes us for ever
         client.connect_timeout = settings.timeout_s
         keepalive_s = math.ceil(settings.keepalive_s)
         result = client.connect(settings.host, settings.tcp_port, keepalive_s, **connect_options(settings))

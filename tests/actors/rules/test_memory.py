@@ -23,14 +23,14 @@ def write(path: Path, standing: Standing = STANDING, boot: str = "boot") -> None
 @pytest.mark.parametrize("standing", [STANDING, Standing(), Standing(Phase.ARMING, 1.0, -inf, 0)])
 def test_a_process_goes_on_where_the_former_one_was(tmp_path: Path, standing: Standing) -> None:
     write(tmp_path / "rules.json", standing)
-    before = remembered(tmp_path / "rules.json", {"r": RULE}, "boot")
+    before = remembered(tmp_path / "rules.json", {"r": RULE}, "boot", 0.0)
     assert before.standings == {"r": standing}
     assert before.sent == [SENT]
 
 
 def test_after_a_restart_of_the_machine_rules_begin_anew_and_their_numbers_go_on(tmp_path: Path) -> None:
     write(tmp_path / "rules.json")
-    before = remembered(tmp_path / "rules.json", {"r": RULE}, "another")
+    before = remembered(tmp_path / "rules.json", {"r": RULE}, "another", 0.0)
     assert before.standings == {"r": Standing(count=4)}
     assert before.sent == []
 
@@ -38,13 +38,13 @@ def test_after_a_restart_of_the_machine_rules_begin_anew_and_their_numbers_go_on
 def test_a_rule_that_says_something_else_begins_anew(tmp_path: Path) -> None:
     write(tmp_path / "rules.json")
     other = replace(RULE, when="a.b > 2")
-    assert remembered(tmp_path / "rules.json", {"r": other}, "boot").standings == {"r": Standing(count=4)}
-    assert remembered(tmp_path / "rules.json", {"q": RULE}, "boot").standings == {}
+    assert remembered(tmp_path / "rules.json", {"r": other}, "boot", 0.0).standings == {"r": Standing(count=4)}
+    assert remembered(tmp_path / "rules.json", {"q": RULE}, "boot", 0.0).standings == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"boot": "boot", "rules": {"r": {}}, "sent": []}', "\x00"])
 def test_a_file_that_cannot_be_read_is_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "rules.json").write_text(text)
-    before = remembered(tmp_path / "rules.json", {"r": RULE}, "boot")
+    before = remembered(tmp_path / "rules.json", {"r": RULE}, "boot", 0.0)
     assert (before.standings, list(before.sent)) == ({}, [])
-    assert remembered(tmp_path / "none.json", {"r": RULE}, "boot").standings == {}
+    assert remembered(tmp_path / "none.json", {"r": RULE}, "boot", 0.0).standings == {}

@@ -29,8 +29,18 @@ def test_hysteresis_keeps_it_true_until_it_is_cleared() -> None:
 
 @pytest.mark.parametrize(("on_bad", "truth"), [(OnBad.HOLD, None), (OnBad.TRUE, True), (OnBad.FALSE, False)])
 def test_a_reading_that_is_not_to_be_had_means_what_the_rule_says(on_bad: OnBad, truth: bool | None) -> None:
-    rule = rule_of("cooling", settings(on_bad=on_bad), DEVICES)
-    assert rule.truth({}, was_true=False) is truth
+    rule = rule_of("cooling", settings(on_bad=on_bad, clear="press.oil_temp < 75"), DEVICES)
+    assert (rule.truth({}, was_true=False), rule.truth({}, was_true=True)) == (None, None)
+    assert rule.when_missing is truth
+
+
+def test_a_reading_that_is_not_needed_may_be_missing() -> None:
+    rule = rule_of("cooling", settings(when="fan.oil > 80 or press.oil_temp > 80"), DEVICES)
+    assert rule.truth({OIL: 90.0}, was_true=False) is True, "whatever the other one says"
+    assert rule.truth({OIL: 70.0}, was_true=False) is None
+    both = rule_of("cooling", settings(when="fan.oil > 80 and press.oil_temp > 80"), DEVICES)
+    assert both.truth({OIL: 70.0}, was_true=False) is False
+    assert both.truth({OIL: 90.0}, was_true=False) is None
 
 
 def test_an_action_computes_its_value() -> None:
