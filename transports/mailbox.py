@@ -102,6 +102,8 @@ class Mailbox:
             self._peers.close()
             self._inlet.close()
             self._owner.release()
+            self._waiting.close()
+            self._owner = None
 
     # --- pykka's side ------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class Waiting:
     def __init__(self) -> None:
         self.queue: deque[Envelope[Any]] = deque()
         self.numbers = itertools.count(1)
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake, self._waking = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC), threading.Lock()
         self._poller = zmq.Poller()
         self._epoll: select.epoll | None = None
         self._handlers: dict[Any, Callable[[], None]] = {}
@@ -86,13 +86,25 @@ class Waiting:
             self._poller.register(self._epoll.fileno(), zmq.POLLIN)
             self._handlers[self._epoll.fileno()] = self._gathered
 
+    def close(self) -> None:
+        """Wait no more: what is put from now on is heard by nobody."""
+        with self._waking:
+            if self._wake >= 0:
+                os.close(self._wake)
+            self._wake = -1
+        self._alarm.close()
+        if self._epoll is not None:
+            self._epoll.close()
+
     # --- what is to be done ------------------------------------------------------------------------------------------
 
     def put(self, envelope: "Envelope[Any]") -> None:
         """Queue something from within this process; from any thread."""
         self.queue.append(envelope)
         if threading.get_ident() != self._thread:
-            os.eventfd_write(self._wake, 1)
+            with self._waking:  # or the number could be another file's by now
+                if self._wake >= 0:
+                    os.eventfd_write(self._wake, 1)
 
     def call(self, what: Callable[[], None]) -> None:
         """Queue a call, behind what is queued already."""
