@@ -95,8 +95,8 @@ class Device(Actor):
         self._pipeline = self._staged()
         self._reader = self._reading()
         if work.journals:
-            journal = Path(work.journals) / f"{place.name}.journal"
-            self._commands = Commands(self.mailbox, place.clock, journal, self._commanded())
+            lasting, passing = Path(work.journals) / f"{place.name}.journal", place.run_dir / f"{place.name}.commands"
+            self._commands = Commands(self.mailbox, place.clock, lasting, passing, self._commanded())
         self._awaited = set(boxes)
         self._first = self.mailbox.at(place.clock.now() + SPOOL_WITHIN_S, self._open)
 

@@ -185,10 +185,11 @@ class Purge(Message):
 class Command(Message):
     """Set `tag` of the device that this is told to, once, and not after `until_s` (monotonic clock of this machine).
 
-    `key` names the command for ever: sent again under the same key it is not executed again, the first outcome is told.
-    `origin` is who wants it: "operator", "rule:NAME", "uplink:NAME". With `read_back` it is done only when the tag then
-    reads what was written; None: as the tag's settings say. `lasting`: before it is executed, that it will be is made
-    durable, so that not even a power cut makes the key forgotten.
+    `key` (1 to 200 characters) names this command alone: sent again under it the command is not executed again, the
+    first outcome is told; another tag or value under it is rejected. `origin` is who wants it: "operator", "rule:NAME",
+    "uplink:NAME". With `read_back` it is done only when the tag then reads what was written; None: as the tag's
+    settings say. `lasting`: before it is executed, that it will be is made durable, so that not even a power cut makes
+    the key forgotten. Without, it is known for this boot, and no disk can hold it up.
     """
 
     key: str
@@ -204,8 +205,9 @@ class Command(Message):
 
 @message
 class Outcome(Message):
-    """What became of the command `key`: done; rejected or expired (it was not executed, or did not hold; `detail` says
-    why); unknown (it may have been executed: the answer was lost, or the process died over it)."""
+    """What became of the command `key`: done; rejected (it was not executed, or the tag then reads something else);
+    expired (it was not executed in time); unknown (it may have been executed: the answer was lost, it was not read
+    back, or the process died over it). `detail` says why."""
 
     key: str
     outcome: str
@@ -214,7 +216,8 @@ class Outcome(Message):
 
 @message
 class Deed(Message):
-    """A device tells the root what became of a command, for the audit."""
+    """A device tells the root what became of a command, for the audit; of one whose process died over it, when the next
+    one finds it. What is no command at all (a field of a wrong kind or size) is only rejected."""
 
     device: str
     command: Sequence[Any]  # the fields of the Command, in order

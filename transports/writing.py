@@ -28,7 +28,7 @@ class Limits:
 
     def refusal(self, value: Value) -> str:
         """Why this value may not be written, "" when it may."""
-        if self.choices and not any(type(one) is type(value) and one == value for one in self.choices):
+        if self.choices and not any(_same(one, value) for one in self.choices):
             return f"must be one of {', '.join(map(repr, self.choices))}"
         if self.minimum is None and self.maximum is None:
             return ""
@@ -39,6 +39,11 @@ class Limits:
         if self.maximum is not None and value > self.maximum:
             return f"must be at most {self.maximum:g}"
         return ""
+
+
+def _same(one: Value, other: Value) -> bool:
+    """Numbers by what they are worth, 1 and 1.0 being the same; true and 1 are not."""
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,15 +54,14 @@ def fitted(value: Any, kind: DataType | None) -> Value:
     """The value as the type wants it, exactly. Raises Unfit. Without a type it is only looked at for sense."""
     if isinstance(value, (str, bytes)) and len(value) > _TEXT_MOST:
         raise Unfit(f"longer than {_TEXT_MOST}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Unfit("must be a finite number")
     if isinstance(value, (list, tuple)):
         return _array(value, kind)
-    if kind is None:
-        if not isinstance(value, (bool, int, float, str, bytes)):
-            raise Unfit("must be true, false, a number or a text")
-        return value
-    return _scalar(value, kind)
+    if kind is not None:
+        return _scalar(value, kind)
+    if not isinstance(value, (bool, int, float, str, bytes)):
+        raise Unfit("must be true, false, a number or a text")
+    _finite(value)
+    return value
 
 
 def reads_as(written: Value, read: Value) -> bool:
@@ -73,7 +72,13 @@ def reads_as(written: Value, read: Value) -> bool:
     return type(written) is type(read) and written == read
 
 
+def _finite(value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Unfit("must be a finite number")
+
+
 def _scalar(value: Any, kind: DataType) -> Value:
+    _finite(value)
     if kind is DataType.BOOL and (isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1))):
         return bool(value)
     if kind is DataType.STRING and isinstance(value, str):

@@ -1,8 +1,9 @@
 """The commands of one device: taken, checked, executed one at a time between two readings, and their outcomes told.
 
-    take ──> waiting (in order, each with its time) ──next──> begun ──write──> awaited: reads as written? ──> ended
+    take ──> waiting (in order, each with its time) ──next──> begun ──write──> reads as written? ──> ended
 
-The device says when its link comes and goes, and what was read; see the package's note for what is promised.
+Each is executed in a turn of the actor's loop of its own, so that a burst of them holds up no reading and no sign of
+life. The device says when its link comes and goes, and what was read; see the package's note for what is promised.
 """
 
 import logging
@@ -12,20 +13,24 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from actors.commanding.checks import Ending, fitted, reads_as, refusal, type_of
-from actors.commanding.journal import BEGUN, Journal
+from actors.commanding.answers import RESTARTED, Answers
+from actors.commanding.checks import Ending, fitted, refusal, type_of
+from actors.commanding.form import can_be_answered, malformed
+from actors.commanding.journals import Journals
+from actors.commanding.reading_back import ReadingBack
 from transports.clock import Clock
 from transports.errors import Down, HoldfastError, LinkDown, LinkRefused, LinkTimeout
 from transports.links import Commanded, Link
 from transports.mailbox import Mailbox, Timer
-from transports.messages import Command, Deed, Outcome
+from transports.messages import Command, Deed
 from transports.names import ROOT
 from transports.samples import Batch, Value
 
 log = logging.getLogger("holdfast.commands")
 WAITING_MOST = 100
-READ_BACK_WITHIN_S = 5.0  # a valve takes seconds; what has not moved by then has not obeyed
-RESTARTED = "the device's process ended over it; whether it was executed is not known"
+TIMEOUTS_IN_A_ROW = 3  # of writes; then the connection itself is suspected, as it is of readings
+LOOK_AGAIN_S = 3600.0  # the longest that one timer waits for the end of a command's time
+STOPPED = "the device was stopped; it was not executed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,169 +43,160 @@ class Device:
     link_lost: Callable[[LinkDown], None]
 
 
-@dataclass(slots=True)
-class _Awaited:
-    """A command that was written and must be read back."""
-
-    command: Command
-    value: Value
-    timer: Timer
-    read: Value | None = None
-
-
 class Commands:
     """See the module's note. Everything is told to whoever sent the key, and to the root for the audit."""
 
-    def __init__(self, mailbox: Mailbox, clock: Clock, journal: Path, device: Device) -> None:
+    def __init__(self, mailbox: Mailbox, clock: Clock, lasting: Path, passing: Path, device: Device) -> None:
         self._mailbox, self._clock, self._device = mailbox, clock, device
-        self._journal = Journal(journal)
+        self._journals = Journals(clock, lasting, passing)
+        self._answers = Answers(mailbox, self._journals)
+        self._reading_back = ReadingBack(mailbox, clock, device.read_soon, self._read_back)
         self._waiting: deque[Command] = deque()
-        self._senders: dict[str, set[str]] = {}
-        self._awaited: _Awaited | None = None
+        self._turn: Timer | None = None
         self._expiry: Timer | None = None
+        self._timeouts_in_a_row = 0
+        self._is_over = False
         self.done = self.refused = 0
-        for line in self._journal.unfinished():
-            self._close(Command(line.key, "", None, 0.0), Ending.UNKNOWN, RESTARTED)
+        self._recover()
 
     @property
     def waiting(self) -> int:
         """Commands that have no outcome yet."""
-        return len(self._waiting) + (self._awaited is not None)
+        return len(self._waiting) + self._reading_back.busy
 
     def tally(self) -> dict[str, int]:
         """What the device tells of its commands."""
         return {"commands_done": self.done, "commands_not_done": self.refused, "commands_waiting": self.waiting}
 
+    # --- what the device says ----------------------------------------------------------------------------------------
+
     def take(self, sender: str, command: Command) -> None:
         """A command came; its outcome goes to the sender, sooner or later."""
-        line = self._journal.find(command.key)
-        if line is not None and line.outcome != BEGUN:
-            self._tell(sender, Outcome(command.key, line.outcome, line.detail))
+        wrong = malformed(command)
+        if wrong:
+            log.warning("a command of %.80s is none: %s", sender, wrong)
+            if can_be_answered(command):
+                self._answers.tell(sender, command.key, Ending.REJECTED, wrong)
             return
-        already = command.key in self._senders
-        self._senders.setdefault(command.key, set()).add(sender)
-        if already:
-            return
-        if len(self._waiting) >= WAITING_MOST:
-            self._close(command, Ending.REJECTED, f"{WAITING_MOST} commands wait for this device already")
-            return
-        self._waiting.append(command)
-        self.go_on()
+        self._recover()
+        if not self._answers.is_known(sender, command):
+            self._admit(command)
 
     def go_on(self) -> None:
-        """The link came, or a command ended: execute the next one that can be."""
-        while self._waiting and self._awaited is None:
-            command, now = self._waiting[0], self._clock.now()
-            if now < command.until_s and self._device.link() is None:
-                break
-            self._waiting.popleft()
-            self._execute(command, now)
-        self._watch_expiry()
+        """The link came, or a command came or ended: execute the next one in a turn of its own."""
+        if self._turn is None:
+            self._turn = self._mailbox.at(self._clock.now(), self._next)
 
     def saw(self, batches: Sequence[Batch]) -> None:
         """Something was read: perhaps what was written."""
-        awaited = self._awaited
-        if awaited is None:
-            return
-        for value in _readings(batches, awaited.command.tag):
-            awaited.read = value
-            if value is not None and reads_as(awaited.value, value):
-                self._answered(Ending.DONE, f"reads {value!r:.60}")
-                return
+        self._reading_back.saw(batches)
 
     def lost(self, why: str) -> None:
         """The link is gone, and with it what was to be read back."""
-        if self._awaited is not None:
-            self._answered(Ending.UNKNOWN, f"written, but the connection was lost before it was read back: {why}")
+        self._timeouts_in_a_row = 0
+        self._reading_back.give_up(f"the connection was lost before it was read back: {why}")
 
     def end(self) -> None:
-        """This process ends in order: what has not begun is not executed."""
+        """This process ends in order: what has not begun is not executed, nor what still comes."""
+        self._is_over = True
         while self._waiting:
-            self._close(self._waiting.popleft(), Ending.REJECTED, "the device was stopped; it was not executed")
-        if self._awaited is not None:
-            self._answered(Ending.UNKNOWN, "written, but the device was stopped before it was read back")
-        self._journal.close()
+            self._close(self._waiting.popleft(), Ending.REJECTED, STOPPED)
+        self._reading_back.give_up("the device was stopped before it was read back")
+        self._journals.close()
+
+    # --- whether it is to be executed --------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """What a former process had begun and not ended is unknown, as soon as it is known at all."""
+        for command in self._journals.recovered():
+            self._close(command, Ending.UNKNOWN, RESTARTED)
+
+    def _admit(self, command: Command) -> None:
+        objection = self._objection(command)
+        if not objection:
+            self._waiting.append(command)
+            self.go_on()
+            return
+        self._close(command, Ending.REJECTED, objection)
+        if self._is_over:
+            self._journals.close()
+
+    def _objection(self, command: Command) -> str:
+        if self._is_over:
+            return STOPPED
+        if len(self._waiting) >= WAITING_MOST:
+            return f"{WAITING_MOST} commands wait for this device already"
+        unreadable = self._journals.unreadable(command)  # once it waited, nobody would look the key up again
+        return f"not executed, or it might be for the second time: {unreadable}" if unreadable else ""
 
     # --- one command -------------------------------------------------------------------------------------------------
 
-    def _execute(self, command: Command, now: float) -> None:
-        link = self._device.link()
-        if now >= command.until_s or link is None:
-            why = (
-                "its time was over before it was its turn"
-                if link is not None
-                else "the device was not connected in time"
-            )
-            self._close(command, Ending.EXPIRED, why)
-            return
+    def _next(self) -> None:
+        self._turn = None
+        if self._waiting and not self._reading_back.busy:
+            link, now = self._device.link(), self._clock.now()
+            if now >= self._waiting[0].until_s:
+                self._expired()
+            elif link is not None:
+                self._execute(link, self._waiting.popleft())
+                if self._waiting:
+                    self.go_on()
+        self._watch_expiry()
+
+    def _execute(self, link: Link, command: Command) -> None:
         writable = link.writable if isinstance(link, Commanded) else {}
         refused = refusal(command, writable, link.tags)
         if refused:
             self._close(command, Ending.REJECTED, refused)
             return
+        asked = writable[command.tag].read_back if command.read_back is None else command.read_back
+        value = fitted(command.value, type_of(command.tag, link.tags))
         try:
-            self._journal.begin(command.key, self._clock.utc_ns(), command.lasting)
+            self._journals.begin(command)
         except HoldfastError as unsafe:
             self._close(command, Ending.REJECTED, f"not executed, or it might be twice after a crash: {unsafe}")
             return
-        self._write(link, command, fitted(command.value, type_of(command.tag, link.tags)))
-
-    def _write(self, link: Link, command: Command, value: Value) -> None:
         if self._clock.now() >= command.until_s:  # a slow disk
             self._close(command, Ending.EXPIRED, "its time was over when the journal was written")
-            return
+        elif self._written(link, command, value):
+            self._close(command, Ending.DONE, "") if not asked else self._reading_back.begin(command, value)
+
+    def _written(self, link: Link, command: Command, value: Value) -> bool:
+        """Whether the device took it; if not, it has ended."""
+        before, self._timeouts_in_a_row = self._timeouts_in_a_row, 0
         try:
             link.write(command.tag, value)
         except LinkRefused as refused:
             self._close(command, Ending.REJECTED, str(refused))
         except LinkTimeout as late:
             self._close(command, Ending.UNKNOWN, f"no answer from the device: {late}")
+            self._timeouts_in_a_row = before + 1
+            if self._timeouts_in_a_row >= TIMEOUTS_IN_A_ROW:
+                self._device.link_lost(LinkDown(f"{late} ({TIMEOUTS_IN_A_ROW} commands in a row)"))
         except LinkDown as down:
             self._close(command, Ending.UNKNOWN, f"the connection was lost over it: {down}")
             self._device.link_lost(down)
         else:
-            self._written(link, command, value)
+            return True
+        return False
 
-    def _written(self, link: Link, command: Command, value: Value) -> None:
-        assert isinstance(link, Commanded)
-        asked = link.writable[command.tag].read_back if command.read_back is None else command.read_back
-        if not asked:
-            self._close(command, Ending.DONE, "")
-            return
-        timer = self._mailbox.at(self._clock.now() + READ_BACK_WITHIN_S, self._not_read_back)
-        self._awaited = _Awaited(command, value, timer)
-        self._device.read_soon()
-
-    def _not_read_back(self) -> None:
-        assert self._awaited is not None
-        read = self._awaited.read
-        told = "was not read" if read is None else f"reads {read!r:.60}"
-        self._answered(Ending.REJECTED, f"written, but {READ_BACK_WITHIN_S:g} s later it {told}")
-
-    def _answered(self, ending: Ending, detail: str) -> None:
-        awaited, self._awaited = self._awaited, None
-        assert awaited is not None
-        awaited.timer.cancel()
-        self._close(awaited.command, ending, detail)
-        self._mailbox.at(self._clock.now(), self.go_on)
+    def _read_back(self, command: Command, ending: Ending, detail: str) -> None:
+        self._close(command, ending, detail)
+        self.go_on()
 
     # --- how it ended ------------------------------------------------------------------------------------------------
 
     def _close(self, command: Command, ending: Ending, detail: str) -> None:
-        self._journal.end(command.key, self._clock.utc_ns(), ending, detail)
+        self._journals.end(command, ending, detail)
         if ending is Ending.DONE:
             self.done += 1
         else:
             self.refused += 1
-            log.warning("command %s: %s = %r: %s: %s", command.key, command.tag, command.value, ending.value, detail)
+            what = f"{command.tag} = {command.value!r:.60}"
+            log.warning("command %.200r: %s: %s: %s", command.key, what, ending.value, detail)
         with suppress(Down):
             self._mailbox.tell(ROOT, Deed(self._device.name, astuple(command), ending.value, detail))
-        for sender in self._senders.pop(command.key, ()):
-            self._tell(sender, Outcome(command.key, ending.value, detail))
-
-    def _tell(self, sender: str, outcome: Outcome) -> None:
-        with suppress(Down):  # whoever is gone can ask again, under the same key
-            self._mailbox.back(sender, outcome)
+        self._answers.ended(command.key, ending, detail)
 
     def _watch_expiry(self) -> None:
         """Look again when the first of those that wait expires."""
@@ -208,23 +204,16 @@ class Commands:
             self._expiry.cancel()
             self._expiry = None
         if self._waiting:
-            self._expiry = self._mailbox.at(min(each.until_s for each in self._waiting), self._expired)
+            first_s = min(each.until_s for each in self._waiting)
+            self._expiry = self._mailbox.at(min(first_s, self._clock.now() + LOOK_AGAIN_S), self._expired)
 
     def _expired(self) -> None:
-        self._expiry = None
+        """What is not executed in its time never will be."""
         now = self._clock.now()
         over = [command for command in self._waiting if command.until_s <= now]
         self._waiting = deque(command for command in self._waiting if command.until_s > now)
+        why = "busy" if self._device.link() is not None else "not connected"
         for command in over:
-            self._close(command, Ending.EXPIRED, "the device was not connected, or busy, until its time was over")
-        self.go_on()
-
-
-def _readings(batches: Sequence[Batch], tag: str) -> list[Value | None]:
-    """What these say of one tag, oldest first; None where it is Bad."""
-    found = []
-    for batch in batches:
-        at = next((at for at, each in enumerate(batch.tags) if each.name == tag), None)
-        if at is not None:
-            found += [values[at] for _, values, _ in batch.rows()]
-    return found
+            self._close(command, Ending.EXPIRED, f"the device was {why} until its time was over")
+        if self._waiting:
+            self.go_on()

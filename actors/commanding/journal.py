@@ -1,155 +1,146 @@
-"""What became of each command: a file of lines, so that a key is never executed twice, whatever dies.
+"""What became of each command: a file of lines (entries.py), so that a key is never executed twice, whatever dies.
 
-    DATA_DIR/commands/NAME.journal      {"key", "at" (UTC ns), "outcome", "detail"}, outcome "begun" before the device
-                                        hears of it, then what came of it; the last line of a key counts
-
-`begin` writes the line, to the disk itself for a lasting command, before it returns. A torn line at the end is one that
-was being written: its command had not begun. Lines older than a day are forgotten when the file has grown too large,
-and so are the oldest ones beyond a number.
+`begin` writes the line before it returns. A torn line at the end is one that was being written: its command had not
+begun. What cannot be written is known at least as long as this process lives, and written as soon as that is possible.
+The newest keys are kept, however old they are.
 """
 
-import json
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.commanding.checks import Ending
+from actors.commanding.entries import BEGUN, Entry, packed, unpacked, worth_keeping
+from actors.commanding.entry_file import EntryFile
 from transports.errors import HoldfastError
 
 log = logging.getLogger("holdfast.commands")
-BEGUN = "begun"
-KEPT_NS = 24 * 3600 * 10**9  # so long is the outcome of a key known
-KEPT_MOST = 5_000  # and of so many keys
-FILE_BYTES = 2 * 1024 * 1024  # then it is written anew, with what is still of use
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What is known of a key."""
+class Bounds:
+    """How many keys are kept, how large the file may become, and whether it is made to survive a power cut."""
 
-    key: str
-    at_ns: int
-    outcome: str
-    detail: str = ""
+    keys: int
+    file_bytes: int
+    durable: bool
+
+
+LASTING = Bounds(5_000, 4 * 1024 * 1024, durable=True)
+PASSING = Bounds(1_000, 512 * 1024, durable=False)
 
 
 class Journal:
-    """The journal at `path`, made with its directory when it is first written to."""
+    """The journal at `path`. It knows what is in the file once `load` has returned; until then nothing may begin."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = -1
-        self._known: dict[str, Line] = {line.key: line for line in _lines(path)}
-        self._bytes = path.stat().st_size if path.exists() else 0
+    def __init__(self, path: Path, bounds: Bounds) -> None:
+        self._file, self._bounds = EntryFile(path, bounds.durable), bounds
+        self._known: dict[str, Entry] = {}  # the newest last
+        self._owed: dict[str, Entry] = {}  # those of them that could not be written yet
+        self._trouble = ""
+        self.loaded = False
 
-    def find(self, key: str) -> Line | None:
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be read or written, as far as that was tried; "" when it can."""
+        return self._trouble
+
+    def load(self) -> list[Entry]:
+        """Read what is there: all that had begun when the process before this one died, nobody knows what came of it.
+
+        Nothing, and `loaded` stays False, when it cannot be read.
+        """
+        try:
+            data = self._file.read()
+        except OSError as refused:
+            self._in_trouble("read", refused)
+            return []
+        said, self._known = self._known, {}
+        for entry in _entries(data, self._file.path):
+            self._put(entry)
+        self._owed = {key: entry for key, entry in said.items() if key not in self._known}
+        for entry in self._owed.values():
+            self._put(entry)
+        self.loaded = True
+        self._well()
+        return [entry for entry in self._known.values() if entry.outcome == BEGUN]
+
+    def find(self, key: str) -> Entry | None:
         """What is known of a key, None if it was never begun."""
         return self._known.get(key)
 
-    def unfinished(self) -> list[Line]:
-        """What had begun when the process before this one died: nobody knows what came of it."""
-        return [line for line in self._known.values() if line.outcome == BEGUN]
-
-    def begin(self, key: str, at_ns: int, lasting: bool) -> None:
-        """The key is about to be executed. Raises HoldfastError when that cannot be written: then it must not be."""
+    def begin(self, entry: Entry) -> None:
+        """It is about to be executed. Raises HoldfastError when that cannot be written: then it must not be."""
+        if not self.loaded:
+            raise HoldfastError(self._trouble)
         try:
-            self._write(Line(key, at_ns, BEGUN), lasting)
+            self._write(entry, sync=True)
         except OSError as refused:
-            raise HoldfastError(f"{self._path} cannot be written ({refused.strerror}); see to the disk") from refused
+            self._in_trouble("written", refused)
+            raise HoldfastError(self._trouble) from refused
+        self._put(entry)
 
-    def end(self, key: str, at_ns: int, outcome: Ending, detail: str) -> None:
-        """What became of it. When that cannot be written, the key stays begun: unknown, after a crash."""
-        try:
-            self._write(Line(key, at_ns, outcome.value, detail[:500]), lasting=False)
-        except OSError as refused:
-            log.error("%s cannot be written (%s)", self._path, refused.strerror)
+    def end(self, entry: Entry) -> None:
+        """What became of it. When that cannot be written, it is unknown after a crash, and known until then."""
+        self._put(entry)
+        self._owed[entry.key] = entry
+        if self.loaded:
+            try:
+                self._write(None, sync=False)
+            except OSError as refused:
+                self._in_trouble("written", refused)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give the file back; it is opened again for whatever is still to be written."""
+        self._file.close()
 
-    def _write(self, line: Line, lasting: bool) -> None:
-        try:
-            if self._bytes > FILE_BYTES:
-                self._forget_old(line.at_ns)
-            if self._descriptor < 0:
-                self._open()
-            self._bytes += _written(self._descriptor, _packed(line))
-            if lasting:
-                os.fdatasync(self._descriptor)
-        except OSError:
-            self.close()  # opened anew, a line of which only a part was written is cut off
-            raise
-        self._known.pop(line.key, None)  # the newest last
-        self._known[line.key] = line
+    def _write(self, entry: Entry | None, sync: bool) -> None:
+        """What is owed, and the entry."""
+        line = packed(entry) if entry is not None else b""
+        owed = b"".join(map(packed, self._owed.values()))
+        if self._file.size_bytes + len(owed) + len(line) > self._bounds.file_bytes:
+            self._compact()
+            owed = b""
+        self._file.append(owed + line, sync)
+        self._owed.clear()
+        self._well()
 
-    def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o640)
-        self._mend()
-        _sync_directory(self._path.parent)
+    def _compact(self) -> None:
+        """Write the file anew, with what is known and of use."""
+        kept = worth_keeping(list(self._known.values()), self._bounds.file_bytes // 2)
+        self._file.replace(b"".join(map(packed, kept)))
+        self._known = {entry.key: entry for entry in kept}
 
-    def _mend(self) -> None:
-        """Cut off a torn line, or the next one would be part of it."""
-        size_bytes = os.fstat(self._descriptor).st_size
-        if not size_bytes or os.pread(self._descriptor, 1, size_bytes - 1) == b"\n":
-            return
-        start = max(0, size_bytes - 65536)
-        tail = os.pread(self._descriptor, size_bytes - start, start)
-        os.ftruncate(self._descriptor, start + tail.rfind(b"\n") + 1)
+    def _put(self, entry: Entry) -> None:
+        """The newest; the oldest that has an outcome makes room for it."""
+        self._known.pop(entry.key, None)
+        self._known[entry.key] = entry
+        if len(self._known) > self._bounds.keys:
+            oldest = next((key for key, each in self._known.items() if each.outcome != BEGUN), "")
+            self._known.pop(oldest, None)
+            self._owed.pop(oldest, None)
 
-    def _forget_old(self, now_ns: int) -> None:
-        """Write what is still of use to a new file, which takes the old one's place when it is whole on the disk."""
-        young = [line for line in self._known.values() if line.at_ns > now_ns - KEPT_NS or line.outcome == BEGUN]
-        self._known = {line.key: line for line in young[-KEPT_MOST:]}
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        try:
-            self._bytes = _written(descriptor, b"".join(map(_packed, self._known.values())))
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        self.close()
-        fresh.rename(self._path)
+    def _in_trouble(self, what: str, refused: OSError) -> None:
+        why = f"{self._file.path} cannot be {what} ({refused.strerror}); see to the disk"
+        if why != self._trouble:
+            log.error("%s", why)
+        self._trouble = why
+
+    def _well(self) -> None:
+        if self._trouble:
+            log.warning("%s can be used again", self._file.path)
+        self._trouble = ""
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lines(path: Path) -> Iterator[Line]:
+def _entries(data: bytes, path: Path) -> Iterator[Entry]:
     """Every whole line, oldest first; one that cannot be read is passed over, and said."""
-    if not path.exists():
-        return
-    *whole, torn = path.read_bytes().split(b"\n")
+    *whole, torn = data.split(b"\n")
     for text in whole:
         try:
-            said = json.loads(text)
-            yield Line(str(said["key"]), int(said["at"]), str(said["outcome"]), str(said["detail"]))
-        except (ValueError, KeyError, TypeError):
+            yield unpacked(text)
+        except ValueError:
             log.error("a line of %s is damaged and is passed over: %.80r", path, text)
     if torn:
         log.warning(
             "the last line of %s was torn by a crash: that command had not begun, or its outcome is unknown", path
         )
-
-
-def _packed(line: Line) -> bytes:
-    said = {"key": line.key, "at": line.at_ns, "outcome": line.outcome, "detail": line.detail}
-    return json.dumps(said).encode() + b"\n"
-
-
-def _written(descriptor: int, data: bytes) -> int:
-    """All of it, or an OSError."""
-    left = data
-    while left:
-        left = left[os.write(descriptor, left) :]
-    return len(data)

@@ -9,6 +9,7 @@ ends it. Exit code 0 when all are done, 1 otherwise.
 import os
 import secrets
 import tomllib
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -43,16 +44,21 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Command a device: set tags, in order; each is executed at most once and never after its time to live."""
+    from actors.commanding.form import malformed
     from supervisors.records.audit import whoami
     from supervisors.sending import send as send_command
     from transports.clock import MachineClock
 
     given = [_parsed(text) for text in writes]
     clock, where, ttl_s = MachineClock(), control.find_run_dir(run_dir), _seconds(ttl)
-    key = key or secrets.token_hex(8)
-    for at, (tag, value) in enumerate(given):
-        one = key if len(given) == 1 else f"{key}.{at}"
-        wish = Command(one, tag, value, clock.now() + ttl_s, "operator", whoami(os.environ), why, read_back)
+    key, who = key or secrets.token_hex(8), whoami(os.environ)
+    keys = [key] if len(given) == 1 else [f"{key}.{at}" for at in range(len(given))]
+    wishes = [Command(one, *what, 0.0, "operator", who, why, read_back) for one, what in zip(keys, given, strict=True)]
+    for wish in wishes:  # all before the first is executed
+        if wrong := malformed(wish):
+            raise typer.BadParameter(f"{wish.tag!r:.80} = {wish.value!r:.80}: {wrong}")
+    for wish in wishes:
+        wish = replace(wish, until_s=clock.now() + ttl_s)
         outcome = send_command(where, device, wish, clock)
         _report(device, wish, outcome, as_json)
         if outcome.outcome != "done":
@@ -60,12 +66,20 @@ def send(
 
 
 def value_of(text: str) -> Any:
-    """What is written as in TOML (42, 1.5, true, "auto", [1, 2]); anything else is a text as it stands."""
+    """What is written as in TOML (42, 1.5, true, "auto", [1, 2]); anything else is a text as it stands.
+
+    Raises BadParameter for what begins like a list and is none, and for numbers that nobody can hold.
+    """
     try:
-        value: Any = tomllib.loads(f"v = {text}")["v"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        said = tomllib.loads(f"v = {text}")
+    except tomllib.TOMLDecodeError as wrong:
+        if text.lstrip().startswith("["):
+            raise typer.BadParameter(f"{text!r:.80}: no list ({wrong}); a text in quotes: '\"[...\"'") from wrong
         return text
-    return value if isinstance(value, (bool, int, float, str, list)) else text
+    except (ValueError, RecursionError) as wrong:  # more digits, or brackets, than Python takes
+        raise typer.BadParameter(f"{text!r:.80}: too long a number, or too deep a list") from wrong
+    value = said["v"]
+    return value if len(said) == 1 and isinstance(value, (bool, int, float, str, list)) else text
 
 
 def _parsed(text: str) -> tuple[str, Any]:

@@ -62,10 +62,19 @@ def test_whole_numbers_are_taken_exactly_or_not_at_all(value: int) -> None:
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.integers())))
 def test_whatever_is_sent_becomes_a_value_of_the_type_or_is_refused(value: object) -> None:
     wanted = {DataType.BOOL: bool, DataType.INT64: int, DataType.UINT64: int, DataType.FLOAT64: float}
-    wanted |= {DataType.STRING: str, DataType.BYTES: bytes}  # type: ignore[dict-item]
+    wanted |= {DataType.STRING: str, DataType.BYTES: bytes}
     for kind in DataType:
         with suppress(Unfit):
             assert type(fitted(value, kind)) is wanted.get(kind, tuple)
+
+
+@pytest.mark.parametrize("kind", [None, *DataType])
+@pytest.mark.parametrize("value", [math.nan, math.inf, [math.nan], [-math.inf], [1.0, math.nan]])
+def test_what_is_no_finite_number_is_refused_for_every_type_and_without_one(
+    kind: DataType | None, value: object
+) -> None:
+    with pytest.raises(Unfit):
+        fitted(value, kind)
 
 
 def test_a_float_reads_as_written_though_the_register_has_32_bits() -> None:

@@ -1,5 +1,7 @@
 """Commands to a device's actor: executed once, between readings, within their time; and what came of them is told."""
 
+import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,13 @@ from typing import Any
 import pytest
 
 from actors.actor import Fate
-from actors.commanding import commands
-from actors.commanding.journal import Journal
+from actors.commanding import commands, reading_back
+from actors.commanding.entries import begun
+from actors.commanding.journal import LASTING, Journal
 from actors.device import Device, Work
 from tests.actors.neighbours import Neighbours
 from tests.transports.desk import Desk
-from transports.messages import Command, Deed, Outcome
+from transports.messages import Beat, Command, Deed, Outcome, Ready
 
 TAGS = {
     "setpoint": {"wave": "constant", "writable": True, "min": 0, "max": 100},
@@ -33,11 +36,12 @@ class Stage(Neighbours):
         settings = {"tags": TAGS, "faults": str(self.faults)}
         given = {"period_s": 0.01, "retry_first_s": 0.02, "journals": str(self.run_dir / "commands"), **work}
         self.actor = Device.start(self.place("press"), self.fate, Work("sim", settings, **given))
-        self.root.until(lambda: self.root.messages)
+        self.root.until(lambda: any(isinstance(each, Ready) for each in self.root.messages))
 
     def again(self) -> None:
         """Another incarnation of the device."""
         self.actor.stop()
+        self.root.letters.clear()
         self.fate = Fate()
         self.start()
 
@@ -120,20 +124,20 @@ def test_a_command_that_comes_too_late_is_not_executed(stage: Stage) -> None:
     assert stage.send("k", "setpoint", 5, ttl_s=-0.001)[0] == "expired"
 
 
-def test_the_same_key_is_executed_once_and_its_outcome_told_each_time(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("lasting", [True, False])
+def test_the_same_key_is_executed_once_and_its_outcome_told_each_time(stage: Stage, lasting: bool) -> None:
     stage.start()
-    assert stage.send("k", "setpoint", 5) == ("done", "")
-    assert stage.send("k", "setpoint", 6) == ("done", "")
+    assert stage.send("k", "setpoint", 5, lasting=lasting) == ("done", "")
+    assert stage.send("k", "setpoint", 5, lasting=lasting) == ("done", "")
     stage.again()
-    assert stage.send("k", "setpoint", 7) == ("done", "")
+    assert stage.send("k", "setpoint", 5, lasting=lasting) == ("done", "")
     assert stage.state()["commands_done"] == 0
 
 
 def test_what_a_dead_process_had_begun_is_unknown_and_not_executed_again(stage: Stage) -> None:
-    book = Journal(stage.run_dir / "commands" / "press.journal")
-    book.begin("k", 1, lasting=True)
+    book = Journal(stage.run_dir / "commands" / "press.journal", LASTING)
+    book.load()
+    book.begin(begun(Command("k", "setpoint", 5, 0.0), 1))
     book.close()
     stage.start()
     assert stage.send("k", "setpoint", 5)[0] == "unknown"
@@ -141,10 +145,10 @@ def test_what_a_dead_process_had_begun_is_unknown_and_not_executed_again(stage: 
 
 
 def test_what_does_not_read_as_written_was_not_obeyed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "READ_BACK_WITHIN_S", 0.1)
+    monkeypatch.setattr(reading_back, "WITHIN_S", 0.1)
     stage.faults.write_text("")
     stage.start(period_s=60.0)
-    monkeypatch.setattr(commands, "reads_as", lambda written, read: False)
+    monkeypatch.setattr(reading_back, "reads_as", lambda written, read: False)
     outcome, detail = stage.send("k", "echo", 7.5)
     assert outcome == "rejected"
     assert "reads 7.5" in detail
@@ -184,3 +188,58 @@ def test_a_journal_that_cannot_be_written_keeps_the_command_from_the_device(stag
     assert outcome == "rejected"
     assert "cannot be written" in detail
     assert not Path(stage.run_dir / "commands").is_dir()
+    assert stage.send("a rule's", "setpoint", 5, lasting=False) == ("done", "")
+
+
+def test_a_journal_that_cannot_be_read_keeps_no_device_from_being_read(stage: Stage) -> None:
+    (stage.run_dir / "commands" / "press.journal").mkdir(parents=True)
+    stage.start()
+    assert "cannot be read" in stage.send("k", "setpoint", 5)[1]
+    scans = stage.state()["scans"]
+    while stage.state()["scans"] <= scans:
+        assert not stage.fate.over.is_set()
+
+
+def test_what_makes_no_sense_is_no_death(stage: Stage) -> None:
+    stage.start()
+    hostile = [
+        Command("a", "echo", (math.nan,), 1e9),
+        Command("b", "echo", 1, math.nan),
+        Command("c", "echo", 1, math.inf),
+        Command("d", "echo", {"a": ()}, 1e9),
+        Command("e", ("echo",), 1, 1e9),  # type: ignore[arg-type]
+        Command("f" * 10_000, "echo", 1, 1e9),
+        Command("g", "echo", 1, 1e9, origin=7),  # type: ignore[arg-type]
+    ]
+    for command in (Command(7, "echo", 1, 1e9), *hostile):  # type: ignore[arg-type]
+        stage.operator.mailbox.tell("press", command)
+    assert stage.send("next", "setpoint", 5) == ("done", "")
+    assert [stage.outcome(command.key).outcome for command in hostile] == ["rejected"] * len(hostile)
+
+
+def beats(stage: Stage) -> list[Beat]:
+    return [each for each in stage.root.messages if isinstance(each, Beat)]
+
+
+def test_a_burst_lets_readings_and_signs_of_life_come_between(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.faults.write_text("down")
+    stage.start(period_s=0.02)
+    for number in range(40):
+        stage.tell(f"k{number}", "setpoint", number)
+    while stage.state()["commands_waiting"] != 40:
+        assert not stage.fate.over.is_set()
+    execute = commands.Commands._execute
+
+    def slowly(*given: Any) -> None:  # a device that takes its time over each
+        threading.Event().wait(0.025)
+        execute(*given)
+
+    monkeypatch.setattr(commands.Commands, "_execute", slowly)
+    stage.root.letters.clear()
+    stage.faults.write_text("")
+    stage.outcome("k39")
+    stage.root.until(lambda: any(dict(each.state)["commands_done"] == 40 for each in beats(stage)))
+    told = [dict(each.state) for each in beats(stage)]
+    halfway = {each["commands_done"]: each["scans"] for each in told if 0 < each["commands_done"] < 40}
+    assert len(halfway) > 5
+    assert max(halfway.values()) > min(halfway.values())
