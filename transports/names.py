@@ -5,6 +5,9 @@
         NAME.lock            held by the process that is NAME now
         NAME.ipc             its mailbox (ZeroMQ ROUTER)
         NAME.live            its live feed (ZeroMQ PUB)
+        NAME.line            where the owner of a serial line lets its members in
+        NAME.commands        what rules commanded it in this boot of the machine
+        rules.json           how the rules stood when their process ended
 
 `bind()` on an ipc path unlinks whatever is there, also the path of a process that lives; so the lock is taken first.
 The kernel drops a lock with its process, however that ended.
