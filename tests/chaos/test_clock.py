@@ -24,6 +24,7 @@ tags = {{ n = {{ wave = "counter" }} }}
 [uplink.file]
 type = "file"
 path = "{output}"
+live_first = false # what was kept before the jump looks a year old after it; this promises the order all the same
 """
 
 

@@ -118,7 +118,7 @@ def renamed(path: Path, files: int) -> Trail:
     return Renamed(parts(path, files))
 
 
-@given(st.lists(st.integers(0, 30), max_size=20), st.integers(0, 19))
+@given(st.lists(st.integers(0, 17), max_size=20), st.integers(0, 19))  # 40 files hold 360 lines: none is deleted
 def test_a_rotated_file_is_followed_through_every_rotation(bursts: list[int], late: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "events"
