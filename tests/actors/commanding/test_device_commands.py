@@ -41,6 +41,7 @@ class Stage(Neighbours):
     def again(self) -> None:
         """Another incarnation of the device."""
         self.actor.stop()
+        assert self.fate.over.wait(30)  # `stop` alone comes back while the mailbox still has its lock
         self.root.letters.clear()
         self.fate = Fate()
         self.start()
