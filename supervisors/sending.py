@@ -7,6 +7,7 @@ stopped, or cannot be built, is not waited for.
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
@@ -49,8 +50,9 @@ def _outcome(socket: "zmq.Socket[bytes]", run_dir: Path, device: str, command: C
     is_told, phase = False, "running"
     while clock.now() < (latest := command.until_s + (AFTERWARDS_S if is_told else 0.0)):
         if socket.poll(20, zmq.POLLOUT):
-            socket.send_multipart(pack(command), zmq.NOBLOCK)
-            is_told = True
+            with suppress(zmq.Again):  # its process ended between the look and the telling
+                socket.send_multipart(pack(command), zmq.NOBLOCK)
+                is_told = True
         outcome = _heard(socket, command.key, clock, min(latest, clock.now() + AGAIN_S))
         if outcome is not None:
             return outcome
