@@ -73,8 +73,9 @@ def obligations(judged: Span, outages: Iterable[Span], grace: Grace) -> Iterator
     """The spans in which periods have to be kept, and since when a reading counts as the first of each."""
     begin_ns, since_ns = judged.begin_ns, 0
     for outage in sorted(outages, key=lambda each: each.begin_ns):
-        if outage.begin_ns > begin_ns:
-            yield Span(begin_ns, min(outage.begin_ns, judged.end_ns)), since_ns
+        end_ns = min(outage.begin_ns, judged.end_ns)
+        if end_ns > begin_ns:
+            yield Span(begin_ns, end_ns), since_ns
         if grace.after(outage) > begin_ns:
             begin_ns, since_ns = grace.after(outage), outage.end_ns
     if begin_ns < judged.end_ns:

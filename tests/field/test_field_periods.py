@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.field.periods import Grace, Span, healing_ns, missed, obligations
@@ -103,6 +103,7 @@ spans = st.builds(lambda begin, s: Span(begin * S, (begin + s) * S), st.integers
 
 
 @given(st.lists(spans, max_size=6), st.floats(0.5, 5.0))
+@example([Span(148 * S, 158 * S), Span(161 * S, 162 * S)], 2.0)  # healed at the very end, and an outage after that
 def test_nothing_is_asked_of_a_device_while_its_far_end_is_dead_or_it_heals(
     outages: list[Span], grace_s: float
 ) -> None:

@@ -11,6 +11,7 @@ with Mosquitto(tmp_path) as broker:
 import ctypes
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,10 +29,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on the loopback that nobody uses at the moment.
+
+    Below those that the kernel gives to outgoing connections: while a server is away, a client that keeps calling may
+    otherwise be given the server's own port as its source (it then talks to itself), and the server cannot come back.
+    """
+    low, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    for port in random.sample(range(low // 2, low), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("100 ports of the loopback tried, and all are in use")
 
 
 class Mosquitto:
@@ -75,8 +84,10 @@ class Mosquitto:
         )
         threading.Thread(target=self._listen, args=(self._process, running), daemon=True).start()
         if not running.wait(START_WITHIN_S) or self._process.poll() is not None:
+            ended = self._process.poll()
             self.kill()
-            raise AssertionError(f"mosquitto did not start on port {self.port}:\n" + "\n".join(self.log))
+            last = "\n".join(list(self.log)[-20:])
+            raise AssertionError(f"mosquitto did not start on port {self.port} (exit status {ended}):\n{last}")
 
     def stop(self) -> None:
         """End it with SIGTERM, as an operator does, and wait until it has gone."""
