@@ -3,7 +3,7 @@
 import orjson
 
 from tests.docs.pages import PAGES, blocks
-from transports.payloads import OutRecord, json, json_columns
+from transports.payloads import OutRecord, json, json_columns, senml, thingsboard
 from transports.samples import DataType, Gap, Quality, Scan, Tag, batch_of
 from transports.uplinks import Identity
 from transports.uplinks._mqtt_client import status
@@ -23,6 +23,8 @@ def test_the_messages_on_the_page_are_what_is_sent() -> None:
     sent = [
         json.encode([RECORD], "press-line", many=False),
         json_columns.encode([RECORD], "press-line", many=False),
+        senml.encode([RECORD], "press-line", many=False),
+        thingsboard.encode([RECORD], "press-line", many=False),
         json.encode([OutRecord("out", 3, 1843, GAP)], "press-line", many=False),
         status("online", Identity("press-line", "cloud"), TIME_NS),
     ]
