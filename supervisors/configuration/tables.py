@@ -163,9 +163,11 @@ class LineCommon:
 class UplinkCommon:
     """What every [uplink.NAME] can say beside its protocol's own keys."""
 
-    type: str = setting(help="the protocol: mqtt, file", example="mqtt")
+    type: str = setting(help="the protocol: mqtt, https, file", example="mqtt")
     enabled: bool = setting(True, help="false leaves the uplink out")
-    payload: str = setting("json", help="the form of a message: json, json_columns, msgpack", check=_payload)
+    payload: str = setting(
+        "json", help="the form of a message: json, json_columns, msgpack, senml, thingsboard, influx", check=_payload
+    )
     batch_records: int = setting(1, ge=1, le=100_000, help="records in one message at most")
     batch_bytes: int = size("128KiB", key="batch_bytes", le=2**28, help="bytes of records in one message at most")
     batch_wait_s: float = duration("0s", ge=0, le=3600.0, help="wait this long for a message to become full")
