@@ -16,12 +16,13 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from actors.actor import Actor, Fate, Place
 from actors.delivering.dead_letters import DeadLetters
 from actors.delivering.intake import Intake
-from actors.delivering.outward import Outward, Tally
+from actors.delivering.outward import NO_FORM, Form, Outward, Tally
 from actors.delivering.uplink_settings import Work
 from transports import catalog
 from transports.backoff import Backoff
@@ -57,10 +58,11 @@ class UplinkActor(Actor):
         path, work, place = f"uplink.{self.place.name}", self._work, self.place
         self._module = catalog.load(catalog.UPLINKS, work.type, f"{path}.type")
         self._settings = build(self._module.Settings, work.settings, path)
-        encode = catalog.load(catalog.PAYLOADS, work.payload, f"{path}.payload").encode
+        form = NO_FORM if getattr(self._module, "OWN_FORM", False) else _form(work.payload, f"{path}.payload")
+        self._identity = Identity(self._gateway, place.name, Path(work.state_dir) if work.state_dir else None)
         self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
         self._letters = DeadLetters(self.mailbox, place.clock, place.name, place.session, self._letters_kept)
-        self._outward = Outward(work, self._gateway, encode, place.clock, self._tally, self._letters)
+        self._outward = Outward(work, self._gateway, form, place.clock, self._tally, self._letters)
         self._intake = Intake(self.mailbox, place, work, self._outward)
         self.mailbox.at(place.clock.now(), self._connect)
 
@@ -95,7 +97,7 @@ class UplinkActor(Actor):
 
     def _connect(self) -> None:
         try:
-            self._uplink = self._module.connect(self._settings, Identity(self._gateway, self.place.name))
+            self._uplink = self._module.connect(self._settings, self._identity)
         except UplinkDown as down:
             self._lost(str(down))
             return
@@ -196,3 +198,9 @@ class UplinkActor(Actor):
             self._commit_timer.cancel()
             self._commit_timer = None
         self._intake.commit()
+
+
+def _form(payload: str, path: str) -> Form:
+    """The form of that name. Raises SettingsError when there is none."""
+    module = catalog.load(catalog.PAYLOADS, payload, path)
+    return Form(module.encode, module.CONTENT_TYPE)

@@ -24,12 +24,14 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One message to be: the ticket it travels under, what its address depends on, its records, and its lane."""
+    """One message to be: the ticket it travels under, what its address depends on, its records, its lane, and how many
+    bytes the records are in the spool."""
 
     ticket: int
     key: Hashable
     records: Sequence[OutRecord]
     lane: str = LIVE
+    records_bytes: int = 0
 
     @property
     def first(self) -> Position:
@@ -122,7 +124,7 @@ class Departures:
         """One of the messages that are ready in a lane."""
         group = self._lanes[lane].ready[at]
         self._ticket += 1
-        return Departure(self._ticket, group.key, group.records, lane)
+        return Departure(self._ticket, group.key, group.records, lane, group.group_bytes)
 
     def candidate(self, number: int, lane: str, most: int = 64) -> Departure:
         """The next message of a lane for 0, another one that is ready for 1, and so on in turn; of other keys if there

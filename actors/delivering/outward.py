@@ -17,11 +17,23 @@ from actors.delivering.uplink_settings import Work
 from actors.delivering.window import Window
 from transports import codec
 from transports.clock import Clock
+from transports.content_encoding import compressed
 from transports.errors import UplinkRefused
 from transports.payloads import OutRecord
 from transports.uplinks import Outgoing, Uplink
 
 Encode = Callable[[Sequence[OutRecord], str, bool], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How records become payloads, and what these are (a media type)."""
+
+    encode: Encode
+    content_type: str
+
+
+NO_FORM = Form(lambda records, gateway, many: b"", "")  # of an uplink that makes its own of the records
 # What is about to leave in the live lane is left for backfill when it is too old; what is too old all the same is so by
 # a hair, and not marked.
 SLACK = 1.1
@@ -48,10 +60,9 @@ class Outward:
     where, and how many; `arrived` counts messages since the last commit. `free_at` is when a message that waits for a
     rate may leave (monotonic seconds; None: none waits)."""
 
-    def __init__(
-        self, work: Work, gateway: str, encode: Encode, clock: Clock, tally: Tally, letters: DeadLetters
-    ) -> None:
-        self._gateway, self._encode, self._clock = gateway, encode, clock
+    def __init__(self, work: Work, gateway: str, form: Form, clock: Clock, tally: Tally, letters: DeadLetters) -> None:
+        self._gateway, self._form, self._clock = gateway, form, clock
+        self._compress = work.compress
         self._tally, self._letters = tally, letters
         self._many = work.batch_records > 1
         patience = SLACK if work.live_first else 1.0
@@ -149,19 +160,31 @@ class Outward:
             self._taken(departure.ticket, departure)
             return True
         records = self._as_they_are_now(departure)
-        payload = self._encode(records, self._gateway, self._many)
-        if not self._may_leave(len(payload), departure.lane == BACKFILL):
+        try:
+            message = self._message(departure, records)
+        except UplinkRefused as refused:
+            self.departures.left(departure, 0)
+            self._refused(uplink, departure, str(refused))
+            return True
+        message_bytes = len(message.payload) or departure.records_bytes
+        if not self._may_leave(message_bytes, departure.lane == BACKFILL):
             return False
-        self.departures.left(departure, len(payload))
+        self.departures.left(departure, message_bytes)
         if records[0].historical:
             self._tally.historical += len(records)
-        message = Outgoing(departure.ticket, {"device": str(departure.key)}, payload)
         self._flying[departure.ticket] = departure, message
         try:
             uplink.send(message)
         except UplinkRefused as refused:
-            self._refused(uplink, departure, message, str(refused))
+            self._refused(uplink, departure, str(refused))
         return True
+
+    def _message(self, departure: Departure, records: Sequence[OutRecord]) -> Outgoing:
+        """Raises UplinkRefused for records that cannot be given this form."""
+        payload = self._form.encode(records, self._gateway, self._many)
+        octets, encoding = compressed(payload, self._compress)
+        fields = {"device": str(departure.key)}
+        return Outgoing(departure.ticket, fields, octets, records, self._form.content_type, encoding)
 
     def _as_they_are_now(self, departure: Departure) -> Sequence[OutRecord]:
         """Records of the live lane that have waited too long are history, too."""
@@ -191,24 +214,25 @@ class Outward:
 
     # --- what cannot be delivered ------------------------------------------------------------------------------------
 
-    def _refused(self, uplink: Uplink, departure: Departure, message: Outgoing, why: str) -> None:
+    def _refused(self, uplink: Uplink, departure: Departure, why: str) -> None:
         """What can never be delivered is delivered as a gap, under the same id: the hole is announced where it is."""
         if len(departure.records) > 1:
-            del self._flying[departure.ticket]
+            self._flying.pop(departure.ticket, None)
             self.departures.split(departure)
             return
         (record,) = departure.records
         if self._letters.of(departure.first) is None:
             self._bury(record, why)
             self.departures.emptied(departure.ticket)
-            payload = self._encode([in_place_of(record, why)], self._gateway, self._many)
             try:
-                uplink.send(replace(message, payload=payload))
+                message = self._message(departure, [in_place_of(record, why)])
+                self._flying[departure.ticket] = departure, message
+                uplink.send(message)
                 return
             except UplinkRefused:
                 pass
         self._letters.give_up(departure.first)
-        del self._flying[departure.ticket]
+        self._flying.pop(departure.ticket, None)
         self._taken(departure.ticket, departure)
 
     def _condemned(self, place: Position) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 class Work:
     """`live_first`: when it has fallen more than `live_within_s` behind, fresh records go first and the backlog is
     filled in meanwhile; else everything goes in its order. A rate of 0 is no limit; all include what is repeated.
-    `max_attempts`: so often a record must have cost the connection, and others not, before it is set aside."""
+    `max_attempts`: so often a record must have cost the connection, and others not, before it is set aside.
+    `state_dir`: where the uplink's protocol may keep what outlives its process; "" for nowhere."""
 
     type: str
     settings: Mapping[str, Any]
     payload: str = "json"
+    compress: str = "none"
     batch_records: int = 1
     batch_bytes: int = 128 * 1024
     batch_wait_s: float = 0.0
@@ -28,3 +30,4 @@ class Work:
     backfill_messages_per_s: float = 0.0
     backfill_bytes_per_s: float = 0.0
     max_attempts: int = 5
+    state_dir: str = ""

@@ -22,7 +22,7 @@ from typing import Any
 from actors.stages.settings import STAGES
 from supervisors.configuration.keeping import DAY_S, SUPERVISE, Supervise, Supervision, significant_problems, span
 from supervisors.spec import AutoShutdown, Exhausted, Restart, Strategy
-from transports import catalog
+from transports import catalog, content_encoding
 from transports.errors import Problem, SettingsError
 from transports.settings import duration, nearest, setting, size
 from transports.spool.beginning import BEGINNING, start_cure
@@ -167,6 +167,9 @@ class UplinkCommon:
     enabled: bool = setting(True, help="false leaves the uplink out")
     payload: str = setting(
         "json", help="the form of a message: json, json_columns, msgpack, senml, thingsboard, influx", check=_payload
+    )
+    compress: str = setting(
+        "none", choices=content_encoding.CHOICES, help="messages of 256 bytes and more are made smaller"
     )
     batch_records: int = setting(1, ge=1, le=100_000, help="records in one message at most")
     batch_bytes: int = size("128KiB", key="batch_bytes", le=2**28, help="bytes of records in one message at most")

@@ -138,7 +138,7 @@ def _processes(gateway: Gateway) -> Iterator[ChildSpec]:
     for program in gateway.programs:
         yield _process(house, program.supervise, program.name, "program", {"settings": dict(program.table)})
     for uplink in gateway.uplinks:
-        yield _process(house, uplink.supervise, uplink.name, "uplink", _uplink(uplink))
+        yield _process(house, uplink.supervise, uplink.name, "uplink", _uplink(gateway, uplink))
     for aggregate in gateway.aggregates:
         yield _process(house, aggregate.supervise, aggregate.name, "aggregator", _aggregate(gateway, aggregate))
     for line in gateway.lines:
@@ -240,8 +240,9 @@ def on_line(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
     return {**spec.table, **({"line": str(line_path(gateway.run_dir, line))} if line else {})}
 
 
-def _uplink(spec: UplinkSpec) -> dict[str, Any]:
-    return {**_common(spec, UplinkCommon), "settings": dict(spec.table)}
+def _uplink(gateway: Gateway, spec: UplinkSpec) -> dict[str, Any]:
+    state_dir = str(gateway.data_dir / "uplinks" / spec.name)
+    return {**_common(spec, UplinkCommon), "settings": dict(spec.table), "state_dir": state_dir}
 
 
 def _common(spec: DeviceSpec | UplinkSpec, common: type) -> dict[str, Any]:

@@ -6,32 +6,58 @@ An uplink file has a `Settings` dataclass, `connect(settings, identity) -> Uplin
 have (transports/links). It never buffers: what it was given and has not reported as taken stays in the spool,
 and is handed out again after `UplinkDown`. It may own one helper thread for a connect that blocks, never for data.
 
+A protocol with a form of its own says `OWN_FORM = True` in its file: it is handed records, and no payload. What an
+uplink can be beside a way out: `Telling`, `Asking`.
+
 The same file outside this package is found through the entry point group `holdfast.uplinks`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from transports.payloads import OutRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who delivers: the gateway's name and the uplink's own name in the configuration."""
+    """Who delivers: the gateway's name and the uplink's own name in the configuration; and from where.
+
+    `state_dir` is a directory of this uplink alone, which it makes when it needs it (None: it may keep nothing).
+    `interface` is the network interface that its sockets must be bound to, "" for whichever the kernel chooses.
+    """
 
     gateway: str
     uplink: str
+    state_dir: Path | None = None
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message on its way: a ticket to recognise it by, where it goes, and its bytes.
 
-    `fields` fill the uplink's topic template: `device`, and whatever else the uplink actor groups by.
+    `fields` fill the uplink's topic template: `device`, and whatever else the uplink actor groups by. `records` is what
+    the payload says; `content_type` its media type, `content_encoding` how it is compressed ("gzip", "zstd", or "").
     """
 
     ticket: int
     fields: "dict[str, str]"
     payload: bytes
+    records: Sequence[OutRecord] = ()
+    content_type: str = ""
+    content_encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request from above, as it came: `body` in the words of docs/commands.md, `reply` what the uplink finds the way
+    back by, `sender` whom the transport vouches for ("" for nobody: anybody could have sent it)."""
+
+    body: bytes
+    reply: Any = None
+    sender: str = ""
 
 
 class Uplink(Protocol):
@@ -71,4 +97,30 @@ class Uplink(Protocol):
 
     def close(self, farewell: bool = True) -> None:
         """End the connection; with `farewell` tell the far end first, in bounded time. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An uplink that has more to tell than whether it is connected."""
+
+    def standing(self) -> Mapping[str, Any]:
+        """Plain values for `holdfast status`: which server, which warnings."""
+        ...
+
+    def notices(self) -> Sequence[str]:
+        """What an operator must hear of once, since the last call: a certificate that will expire."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """An uplink over which commands come, where the configuration lets them."""
+
+    def asked(self) -> Sequence[Asked]:
+        """What has come since the last call, in its order. Bounded: what is not taken in time is refused by itself."""
+        ...
+
+    def answer(self, asked: Asked, body: bytes) -> None:
+        """The answer, on its way back as well as can be; nobody hears whether it arrived. May raise UplinkDown."""
         ...

@@ -9,7 +9,7 @@ from transports.settings import Secret
 from transports.uplinks import Identity, Outgoing
 from transports.uplinks._https_answers import Answer, judge
 from transports.uplinks._https_auth import headers_of
-from transports.uplinks._https_bodies import body_of, content_type
+from transports.uplinks._https_bodies import content_type
 from transports.uplinks._https_past import Past, Token
 from transports.uplinks._https_settings import Settings
 from transports.uplinks._https_signature import Words, http_date
@@ -52,18 +52,17 @@ class Client:
         """Returns when the message is taken. Raises UplinkRefused, Held, and SettingsError."""
         settings = self._settings
         url = self._url or httpx.URL(filled(settings.url, self._fields(message)))
-        body = body_of(message.payload, settings.compress)
         headers = {
             "Content-Type": content_type(settings.content_type, message),
             settings.idempotency_header: key,
-            **({"Content-Encoding": body.coding} if body.coding else {}),
+            **({"Content-Encoding": message.content_encoding} if message.content_encoding else {}),
         }
         token = await self._tokens.current() if self._tokens else None
-        answer = await self._ask(settings.method, url, headers, body.octets, token)
+        answer = await self._ask(settings.method, url, headers, message.payload, token)
         if answer.status == 401 and self._tokens and token:
             # Tokens are withdrawn, too. Once: a token that has just been given is refused for another reason.
             self._tokens.rejected(token)
-            answer = await self._ask(settings.method, url, headers, body.octets, await self._tokens.current())
+            answer = await self._ask(settings.method, url, headers, message.payload, await self._tokens.current())
         if not 200 <= answer.status < 300:
             judge(answer, f"{settings.method} {place(url)}", self._clock.utc_ns(), settings.max_retry_after_s)
 

@@ -24,7 +24,6 @@ class Settings:
     method: str = setting("POST", choices=("POST", "PUT"), help="HTTP method")
     headers: dict[str, str] = setting({}, help="headers to send besides", example='{ X-Site = "7" }')
     content_type: str = setting("", help="what the body is; if left out, what the payload format is")
-    compress: str = setting("none", choices=("none", "gzip", "zstd"), help="content coding of bodies from 256 bytes on")
     idempotency_header: str = setting(
         "Idempotency-Key", help="header by which a message that comes again is known", check=header_name_cure
     )

@@ -18,7 +18,7 @@ import msgpack
 from actors.actor import Place
 from actors.delivering.dead_letters import DeadLetters
 from actors.delivering.intake import Intake
-from actors.delivering.outward import Outward, Tally
+from actors.delivering.outward import Form, Outward, Tally
 from actors.delivering.uplink_settings import Work
 from transports import codec
 from transports.clock import HandClock
@@ -211,7 +211,7 @@ class Inside:
         place = Place(NAME, Path(), self.clock, cast(Any, None), 1, self.session)
         self.tally = Tally()
         self.letters = DeadLetters(mailbox, self.clock, NAME, self.session, lambda: self.outward.kept())
-        self.outward = Outward(self.work, "g", encode, self.clock, self.tally, self.letters)
+        self.outward = Outward(self.work, "g", Form(encode, ""), self.clock, self.tally, self.letters)
         self.intake = Intake(mailbox, place, self.work, self.outward)
         self.far_end = None
         self.spooler.answers.clear()

@@ -117,5 +117,5 @@ class Sender:
         return why
 
 
-def out(ticket, payload=b'{"v": 1}', device="press-1", **fields):
-    return Outgoing(ticket, {"device": device, **fields}, payload)
+def out(ticket, payload=b'{"v": 1}', device="press-1"):
+    return Outgoing(ticket, {"device": device}, payload, content_type="application/json")

@@ -80,7 +80,7 @@ def test_basic(far, authority, secret):
 
 def test_hmac_signs_method_path_date_and_body_as_the_manual_says(far, authority, secret):
     auth = {"type": "hmac", "secret": {"file": str(secret)}, "key_id": "gw-7"}
-    Sender(far, authority, path="/in?site=7", auth=auth, compress="gzip").deliver(out(1, b"[1]" * 200))
+    Sender(far, authority, path="/in?site=7", auth=auth).deliver(out(1, b"[1]" * 200))
     (heard,) = far.posts()
     headers, digest = heard["headers"], hashlib.sha256(heard["body"]).hexdigest()
     lines = f"POST\n/in?site=7\n{headers['date']}\n{digest}"

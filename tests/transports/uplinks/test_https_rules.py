@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transports.building import build
-from transports.compression import MAX_CONTENT_BYTES
 from transports.errors import SettingsError, UplinkRefused
-from transports.payloads import json_columns, msgpack
+from transports.payloads import OutRecord
+from transports.samples import Gap
 from transports.settings import fields_of
 from transports.uplinks import Identity, Outgoing, https
 from transports.uplinks._https_answers import Answer, Held, judge, pause
-from transports.uplinks._https_bodies import body_of, content_type, digest_of, idempotency_key, key_instead
+from transports.uplinks._https_bodies import content_type, digest_of, idempotency_key, key_instead
 from transports.uplinks._https_past import INSIST, REFUSED_MOST, Past
 from transports.uplinks._https_signature import Words, http_date, signed
 from transports.uplinks._https_token import token_in
@@ -87,46 +87,26 @@ def test_whatever_of_a_request_is_changed_its_signature_changes(part):
     assert signed(Words(**words), "one", "hex")[1] != signed(Words(**words), "two", "hex")[1]
 
 
-def key(gateway="plant", device="press-1", payload=b"x", **fields):
-    message = Outgoing(1, {"device": device, **fields}, payload)
+def key(gateway="plant", device="press-1", payload=b"x", seqs=()):
+    records = [OutRecord("out", 3, seq, Gap("press-1", "quota", 0, 0, 1, 1, 1)) for seq in seqs]
+    message = Outgoing(1, {"device": device}, payload, records)
     return idempotency_key(Identity(gateway, "cloud"), message, digest_of(message))
 
 
 def test_a_key_is_of_the_records_where_they_are_told_and_of_the_payload_where_not():
     assert key(payload=b"x") == key(payload=b"x") != key(payload=b"y")
-    told = key(records="out/3/1..9", payload=b"x")
-    assert told == key(records="out/3/1..9", payload=b"x, and late")
-    others = [key(records="out/3/1..8"), key("other", records="out/3/1..9"), key(device="d", records="out/3/1..9")]
+    told = key(seqs=(1, 9), payload=b"x")
+    assert told == key(seqs=(1, 9), payload=b"x, and late")
+    others = [key(seqs=(1, 8)), key("other", seqs=(1, 9)), key(device="d", seqs=(1, 9))]
     assert len({told, *others, key_instead(told)}) == 5
     assert all(len(each) == 64 and each.isalnum() for each in (told, *others, key_instead(told)))
 
 
-@pytest.mark.parametrize(
-    ("payload", "what"),
-    [
-        (b'{"a": 1}', json_columns.CONTENT_TYPE),
-        (b"[]", json_columns.CONTENT_TYPE),
-        (b"\x81\xa1a\x01", msgpack.CONTENT_TYPE),
-        (b"\x91\x01", msgpack.CONTENT_TYPE),
-        (b"\xde\x00\x01", msgpack.CONTENT_TYPE),
-        (b"press,tag=1 v=2", "application/octet-stream"),
-        (b"", "application/octet-stream"),
-    ],
-)
-def test_what_a_body_is_shows_unless_somebody_says_it(payload, what):
-    assert content_type("", Outgoing(1, {}, payload)) == what
-    told = Outgoing(1, {"content_type": "text/plain"}, payload)
+def test_a_body_is_what_its_form_is_unless_the_configuration_says_otherwise():
+    told = Outgoing(1, {}, b"x", content_type="text/plain")
     assert content_type("", told) == "text/plain"
     assert content_type("text/csv", told) == "text/csv"
-
-
-def test_what_zstd_cannot_take_is_refused():
-    with pytest.raises(UplinkRefused, match="batch_bytes"):
-        body_of(bytes(MAX_CONTENT_BYTES + 1), "zstd")
-
-
-def test_equal_payloads_make_equal_bodies():
-    assert body_of(b"x" * 1000, "gzip") == body_of(b"x" * 1000, "gzip")
+    assert content_type("", Outgoing(1, {}, b"x")) == "application/octet-stream"
 
 
 @given(st.text(min_size=1, max_size=40))
@@ -217,7 +197,6 @@ def problems(**table):
         ({"auth": {"type": "basic", "user": "u", "password": {"env": "P"}, "key_id": "k"}}, "does not belong"),
         ({"auth": {"type": "oauth2", "token_url": "http://id.example.com"}}, "uplink.cloud.auth.token_url"),
         ({"connections": 0}, "uplink.cloud.connections"),
-        ({"compress": "br"}, "uplink.cloud.compress"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named_with_their_place(table, where):
