@@ -22,6 +22,7 @@ from actors.delivering.outward import Form, Outward, Tally
 from actors.delivering.uplink_settings import Work
 from transports import codec
 from transports.clock import HandClock
+from transports.compression import decompressed
 from transports.errors import UplinkDown, UplinkRefused
 from transports.mailbox import Mailbox, PeerDown, PeerUp, Timer
 from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message
@@ -163,7 +164,8 @@ class FarEnd:
         return False
 
     def send(self, message: Outgoing) -> None:
-        told = msgpack.unpackb(message.payload, strict_map_key=False)
+        octets = decompressed(message.payload) if message.content_encoding else message.payload
+        told = msgpack.unpackb(octets, strict_map_key=False)
         if any(self.refuses(record) for record in told):
             raise UplinkRefused("no")
         self.sent.append((message, told))

@@ -5,7 +5,7 @@ import pytest
 from actors.delivering import lanes
 from actors.delivering.lanes import MOST_DONE, Lanes
 from tests.actors.delivering.far_ends import Inside
-from transports import codec
+from transports import codec, compression
 from transports.samples import Gap
 
 
@@ -208,3 +208,17 @@ def test_a_gap_of_the_spool_passes_like_any_record() -> None:
     inside.spooler.append(count=1)
     inside.settle_down()
     assert [told["gap"] for told in inside.delivered] == ["", "quota", ""]
+
+
+def test_what_is_compressed_says_so_and_a_message_too_large_for_it_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = Inside(compress="zstd", batch_records=10, batch_wait_s=1.0, window_messages=40)
+    inside.spooler.append(count=10)
+    inside.connect()
+    _answers(inside)
+    assert inside.far_end is not None
+    assert [message.content_encoding for message, _ in inside.far_end.sent] == ["zstd"]
+    monkeypatch.setattr(compression, "MAX_CONTENT_BYTES", 300)
+    inside.spooler.append(count=10)
+    inside.settle_down()
+    assert _sequence(inside) == [*range(1, 21)]
+    assert inside.tally.refused == 0
