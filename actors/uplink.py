@@ -15,6 +15,7 @@ Here is the connection: made, driven from the actor's own loop, given up, made a
 import logging
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ from actors.delivering.uplink_settings import Work
 from transports import catalog
 from transports.backoff import Backoff
 from transports.building import build
-from transports.errors import UplinkDown
+from transports.errors import Down, UplinkDown
 from transports.mailbox import PeerDown, PeerUp, Timer
-from transports.messages import Message
-from transports.uplinks import Identity, Uplink
+from transports.messages import Message, Notice
+from transports.names import ROOT
+from transports.uplinks import Identity, Telling, Uplink
 
 __all__ = ["UplinkActor", "Work"]
 
@@ -51,6 +53,8 @@ class UplinkActor(Actor):
         self._commit_timer: Timer | None = None
         self._batch_timer: Timer | None = None
         self._attempts = 0
+        self._telling: Telling | None = None
+        self._standing: Mapping[str, Any] = {}
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -74,6 +78,8 @@ class UplinkActor(Actor):
 
     def state(self) -> Mapping[str, Any]:
         departures, probation = self._outward.departures, self._outward.probation
+        if self._telling is not None:
+            self._standing = self._telling.standing()
         return {
             **asdict(self._tally),
             "type": self._work.type,
@@ -83,6 +89,7 @@ class UplinkActor(Actor):
             "dead_letters": self._letters.count,
             "probation": probation.is_on,
             "paced": self._outward.free_at is not None,
+            **self._standing,
         }
 
     def on_message(self, sender: str, message: Message) -> Any:
@@ -101,6 +108,7 @@ class UplinkActor(Actor):
         except UplinkDown as down:
             self._lost(str(down))
             return
+        self._telling = self._uplink if isinstance(self._uplink, Telling) else None
         self._step()
 
     def _step(self) -> None:
@@ -109,6 +117,7 @@ class UplinkActor(Actor):
             return
         try:
             uplink.step(now)
+            self._pass_on_notices()
             self._outward.settle(uplink)
             if uplink.ready() and not self._tally.connected:
                 self._connected()
@@ -123,6 +132,8 @@ class UplinkActor(Actor):
 
     def _connected(self) -> None:
         tally = self._tally
+        if tally.last_error:
+            self._say(Notice("connected again", is_bad=False))
         tally.connected, tally.last_error = True, ""
         tally.connections += 1
         self._attempts = self._outward.probation.hits
@@ -133,17 +144,33 @@ class UplinkActor(Actor):
     def _lost(self, why: str) -> None:
         tally = self._tally
         if why != tally.last_error or tally.connected:
-            log.warning("%s", why)
+            self._warn(why)
         tally.connected, tally.last_error = False, why
         self._hang_up()
         delay_s = self._backoff.delay_s(self._attempts, random.random())
         self._attempts += 1
         self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
 
+    def _warn(self, what: str) -> None:
+        """Say it here and to the operator."""
+        log.warning("%s", what)
+        self._say(Notice(what))
+
+    def _say(self, notice: Notice) -> None:
+        with suppress(Down):  # whoever sees to the root hears of it elsewhere; it stands in the log, and in the status
+            self.mailbox.tell(ROOT, notice)
+
+    def _pass_on_notices(self) -> None:
+        for notice in self._telling.notices() if self._telling is not None else ():
+            self._warn(notice)
+
     def _hang_up(self) -> None:
         uplink, self._uplink = self._uplink, None
         if uplink is None:
             return
+        self._pass_on_notices()
+        if self._telling is not None:
+            self._standing, self._telling = self._telling.standing(), None
         self._outward.settle(uplink)  # what was acknowledged before the end need not be repeated
         self._commit()
         self.mailbox.forget(self._watched[0])

@@ -32,6 +32,8 @@ from supervisors.records.audit import AUDIT, Audit
 from supervisors.records.events import (
     ChildReady,
     ChildStopped,
+    Noticed,
+    Warned,
     say,
 )
 from supervisors.records.logs import LOG_BYTES, bound, log_path
@@ -43,7 +45,7 @@ from supervisors.watchdog import Line
 from supervisors.wishes import Wishes
 from transports.clock import Clock
 from transports.mailbox import Call, Letter, Mailbox
-from transports.messages import Beat, Deed, Level, Message, Operate, Ready, Reload, Status
+from transports.messages import Beat, Deed, Level, Message, Notice, Operate, Ready, Reload, Status
 
 TEND_S = 30.0
 LOOK_S = 1.0  # how often signs of life are looked over
@@ -165,6 +167,8 @@ class Supervisor:
                 return self._volume.grant(message)
             case Deed():
                 self._wishes.done(message)
+            case Notice():
+                say((Warned if message.is_bad else Noticed)(name, message.text))
             case _:
                 self._obituary.hear(message)
         return None

@@ -226,6 +226,15 @@ class Deed(Message):
 
 
 @message
+class Notice(Message):
+    """A child tells the root what an operator must hear of, once: a far end that cannot be reached and why, or that it
+    is back; a certificate that will expire. `is_bad` makes it a warning."""
+
+    text: str
+    is_bad: bool = True
+
+
+@message
 class Rules(Message):
     """How does each rule stand, and why? Answered with plain data by the process of the rules."""
 

@@ -240,6 +240,27 @@ class Commanded(Event):
         return f"{self.origin}: {self.target}: {self.result}"
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed(Event):
+    """A child has said what an operator should hear of: its far end is back."""
+
+    what: str
+
+    @property
+    def cause(self) -> str:
+        return self.what
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Noticed):
+    """A child has said what an operator must hear of: its far end is gone, and why; a certificate will expire."""
+
+    level = logging.WARNING
+
+
 def say(event: Event) -> None:
     """Write an event to the log, at its own level; the journal, if the log goes there, knows it again."""
     log.log(event.level, "%s", event)

@@ -62,3 +62,27 @@ def test_batched_records_travel_together_as_a_list_and_all_of_them_arrive(tmp_pa
     assert any(len(message) > 1 for message in messages), "records were collected"
     numbers = [record["source_seq"] for message in messages for record in message]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def _told(gateway: Gateway, event: str) -> list[str]:
+    """The texts of the events of that kind about the uplink."""
+    lines = (gateway.data_dir / "events.ndjson").read_text().splitlines()
+    return [told["text"] for told in map(json.loads, lines) if (told["event"], told.get("name")) == (event, "cloud")]
+
+
+def test_a_lost_far_end_is_one_event_that_names_the_cure_and_so_is_its_return(tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.port, "north/#") as cloud,
+        Gateway(tmp_path, CONFIG.format(port=broker.port, more="")) as gateway,
+    ):
+        cloud.wait(lambda messages: _records(messages, "small"))
+        assert _told(gateway, "Warned") == []
+        broker.kill()
+        refused = f"cloud: 127.0.0.1:{broker.port}: nobody listens there (connection refused)"
+        gateway.wait(lambda _: gateway.child("cloud")["state"]["last_error"] == refused.removeprefix("cloud: "))
+        gateway.wait(lambda _: refused in _told(gateway, "Warned"))
+        broker.start()
+        gateway.wait(lambda _: _told(gateway, "Noticed") == ["cloud: connected again"])
+        gateway.wait(lambda _: gateway.child("cloud")["state"]["last_error"] == "")
+        assert _told(gateway, "Warned").count(refused) == 1

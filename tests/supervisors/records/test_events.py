@@ -14,9 +14,11 @@ from supervisors.records.events import (
     Event,
     LevelChanged,
     LimitSoft,
+    Noticed,
     Reloaded,
     ReloadRolledBack,
     SupervisorGaveUp,
+    Warned,
     ZygoteDied,
 )
 
@@ -68,6 +70,8 @@ KINDS = [each for each in vars(events).values() if isinstance(each, type) and is
             Audited("uid 0 (root)", "stop", ("press", "mill"), "a new belt", "held"),
             "uid 0 (root): stop press mill: held (why: a new belt)",
         ),
+        (Warned("cloud", "b:1883: nobody listens there"), "cloud: b:1883: nobody listens there"),
+        (Noticed("cloud", "connected again"), "cloud: connected again"),
         (Audited("uid 0 (root)", "shutdown", (), "", "under way"), "uid 0 (root): shutdown: under way"),
     ],
 )
