@@ -106,7 +106,8 @@ class Device(Actor):
             return lambda batch: (batch,)
         from actors.stages.pipeline import pipeline_of
 
-        return pipeline_of(self._work.stages, f"device.{self.place.name}.stages").take
+        take = pipeline_of(self._work.stages, f"device.{self.place.name}.stages").take
+        return lambda batch: take(replace(batch, source=self.place.name))
 
     def _reading(self) -> Reader:
         place, work = self.place, self._work
@@ -207,7 +208,7 @@ class Device(Actor):
         if self._commands is not None:
             self._commands.saw(batches)  # as the device says it, whatever its stages make of it
         tally, taken = self._tally, []
-        for batch in (out for given in batches for out in self._pipeline(replace(given, source=self.place.name))):
+        for batch in (out for given in batches for out in self._pipeline(given)):
             batch = replace(batch, source=self.place.name, seq=self._seq)
             self._seq += len(batch.times_ns)
             tally.scans += len(batch.times_ns)

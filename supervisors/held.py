@@ -1,8 +1,9 @@
 """The names of the children that an operator stopped, kept on the disk: held survives a restart of the gateway."""
 
 import json
-import os
 from pathlib import Path
+
+from transports.durable import replace_file
 
 
 class Held:
@@ -27,15 +28,7 @@ class Held:
             self._write()
 
     def _write(self) -> None:
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w") as file:
-            json.dump(sorted(self._names), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(directory)
-        os.close(directory)
+        replace_file(self._path, json.dumps(sorted(self._names)).encode())
 
 
 def _read(path: Path) -> set[str]:

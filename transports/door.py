@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transports.errors import Down, NotUnderstood
+from transports.names import listening
 from transports.reserve import Reserve
 from transports.waiting import Waiting
 from transports.zmtp import HELLO, Hearing, packed
@@ -50,7 +51,7 @@ class Door:
         self._named: dict[bytes, _Peer] = {}
         self._strangers: dict[int, float] = {}  # descriptor -> when it came; in that order
         self._reserve = Reserve()
-        self._listener = _listening(path)
+        self._listener = listening(path, socket.SOCK_STREAM, BACKLOG)
         self._ready = select.epoll()
         self._ready.register(self._listener, select.EPOLLIN)
         waiting.listen(self._ready.fileno(), self._serve)
@@ -190,16 +191,3 @@ class Door:
             del self._named[peer.identity]
         peer.socket.close()  # which also ends the watch on it
         self._reserve.refill()
-
-
-def _listening(path: Path) -> socket.socket:
-    """A listening socket at `path`, in place of what was there: the name's lock is taken already (names.py)."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        listener.bind(str(path))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener

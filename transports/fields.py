@@ -10,7 +10,7 @@ its type gives a scan in which that field alone is Bad.
 import math
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -197,6 +197,20 @@ def _scan(fields: tuple[Field, ...], raw: Sequence[Raw], time_ns: int, encoding:
 @lru_cache(maxsize=256)
 def _among(fields: tuple[Field, ...], names: frozenset[str]) -> tuple[Field, ...]:
     return tuple(field for field in fields if field.tag.name in names)
+
+
+def pattern_problems(path: str, pattern: str, fields: Iterable[str]) -> Iterator[Problem]:
+    """What keeps the setting `pattern` from giving values, and fields that are not in it."""
+    try:
+        groups = list(re.compile(pattern).groupindex)
+    except re.error as wrong:
+        yield Problem(f"{path}.pattern", repr(pattern), f"must be a regular expression: {wrong}")
+        return
+    if not groups:
+        yield Problem(f"{path}.pattern", repr(pattern), r"must have a named group, such as (?P<temp>\S+)")
+    for name in fields:
+        if name not in groups:
+            yield Problem(f"{path}.fields.{name}", "", f"is no group of the pattern; it has {', '.join(groups)}")
 
 
 @lru_cache(maxsize=256)  # one tuple for all scans of the same fields: readers recognise it by identity

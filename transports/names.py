@@ -84,3 +84,16 @@ def listens(path: Path) -> bool:
     """Whether a process is behind the Unix socket at `path` now: its file may have outlived it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
+
+
+def listening(path: Path, kind: socket.SocketKind, backlog: int) -> socket.socket:
+    """A Unix socket that listens at `path`, in place of what was there: the name's lock is taken already."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        listener.bind(str(path))
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from transports.durable import sync_directory
+
 _BLOCK = 65_536
 
 
@@ -68,8 +70,8 @@ class EntryFile:
         self._descriptor = os.open(self.path, flags, 0o640)
         self._mend()
         if self._durable:
-            _sync_directory(self.path.parent)
-            _sync_directory(self.path.parent.parent)  # in which the directory itself may be new
+            sync_directory(self.path.parent)
+            sync_directory(self.path.parent.parent)  # in which the directory itself may be new
 
     def _mend(self) -> None:
         """Cut off a torn line, however long, or the next one would be part of it."""
@@ -83,14 +85,6 @@ class EntryFile:
         if whole != size_bytes:
             os.ftruncate(self._descriptor, whole)
         self.size_bytes = whole
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _written(descriptor: int, data: bytes) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from transports.errors import NotUnderstood
 from transports.line_messages import MOST_BYTES, Hello, Outcome, Reply, Request, pack, unpack_asking
 from transports.mailbox import Mailbox
+from transports.names import listening
 
 MOST_MEMBERS = 256  # a line has at most 247 addresses
 _MOST_CONNECTIONS = 2 * MOST_MEMBERS  # of members, and of those who have not said who they are
@@ -51,7 +52,7 @@ class Members:
         self._welcome, self._asked, self._left = welcome, asked, left
         self._guests: dict[int, Guest] = {}  # by descriptor
         self._named: dict[str, Guest] = {}
-        self._listener = _listening(path)
+        self._listener = listening(path, socket.SOCK_SEQPACKET, _BACKLOG)
         mailbox.when_readable(self._listener.fileno(), self._ask_in)
 
     def close(self) -> None:
@@ -123,16 +124,3 @@ class Members:
             del self._named[guest.name]
         guest.socket.close()
         return True
-
-
-def _listening(path: Path) -> socket.socket:
-    """A listening socket at `path`, in place of what was there: the name's lock is taken already (names.py)."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        listener.bind(str(path))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener

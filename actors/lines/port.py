@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from actors.lines.settings import Settings
 from transports.errors import LinkDown, MissingExtra
+from transports.parity import PARITIES
 
 try:
     import serial
@@ -16,13 +17,6 @@ except ModuleNotFoundError as missing:
 EXTRA = "serial"
 
 _CHUNK_BYTES = 4096  # what Linux holds for a terminal at most
-_PARITY = {
-    "none": serial.PARITY_NONE,
-    "even": serial.PARITY_EVEN,
-    "odd": serial.PARITY_ODD,
-    "mark": serial.PARITY_MARK,
-    "space": serial.PARITY_SPACE,
-}
 _TAKEN = "another program holds it; only one may own a line"
 _CURES = {
     errno.ENOENT: "no such port; is the adapter plugged in? The names in /dev/serial/by-id stay the same",
@@ -89,7 +83,7 @@ def opened(settings: Settings) -> Port:
             settings.port,
             baudrate=settings.baud,
             bytesize=settings.data_bits,
-            parity=_PARITY[settings.parity],
+            parity=PARITIES[settings.parity],
             stopbits=settings.stop_bits,
             timeout=0,
             write_timeout=0,

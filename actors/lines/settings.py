@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from transports.parity import PARITIES
 from transports.settings import duration, setting
 
-PARITIES = ("none", "even", "odd", "mark", "space")
 SILENT_CHARACTERS = 3.5  # of silence end an RTU frame (MODBUS over Serial Line 1.02, section 2.5.1.1)
 LEAST_SILENCE_S = 0.00175  # the same section: fixed above 19200 baud
 
@@ -16,7 +16,7 @@ class Settings:
     port: str = setting(help="path of the port", example="/dev/serial/by-id/usb-FTDI_FT232R-if00-port0")
     baud: int = setting(9600, ge=50, le=4_000_000, help="bits per second")
     data_bits: int = setting(8, ge=5, le=8, help="data bits of a character; Modbus RTU needs 8")
-    parity: str = setting("none", choices=PARITIES, help="parity bit")
+    parity: str = setting("none", choices=tuple(PARITIES), help="parity bit")
     stop_bits: float = setting(1.0, choices=(1, 1.5, 2), help="stop bits (Linux sends 2 for 1.5)")
     echo: bool = setting(False, help="the adapter hears what it sends (two wires): its own request is taken off")
     turnaround_s: float = duration(

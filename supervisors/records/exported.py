@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from supervisors.face.spooled import hole_line, record_line
 from transports import codec
+from transports.durable import sync_directory
 from transports.errors import HoldfastError, NotUnderstood
 from transports.payloads import OutRecord
 from transports.payloads import json as payload
@@ -118,7 +119,8 @@ def whole(path: Path, force: bool) -> Iterator[BinaryIO]:
             yield file
             os.fsync(file.fileno())
             fresh.rename(path)
-            _sync_directory(path.parent)
+            with suppress(OSError):  # some file systems of USB sticks cannot; the file itself is durable
+                sync_directory(path.parent)
     except OSError as refused:
         raise HoldfastError(f"{path} cannot be written ({refused.strerror})") from refused
 
@@ -131,12 +133,3 @@ def _scrapped(fresh: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # some file systems of USB sticks cannot; the file itself is durable
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

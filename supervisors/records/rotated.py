@@ -13,6 +13,8 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from transports.durable import sync_directory
+
 
 class Rotated:
     """The writer; there is one to a file. At most `files` files of about `max_bytes` each.
@@ -51,7 +53,7 @@ class Rotated:
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
             if self._durable:
-                _sync_directory(self._path.parent)
+                sync_directory(self._path.parent)
         return os.fstat(self._descriptor).st_size
 
     def _ends_a_line(self, size: int) -> bool:
@@ -74,12 +76,3 @@ class Rotated:
 def parts(path: Path, files: int) -> list[Path]:
     """The file itself and those put aside, newest first; whether they are there is another matter."""
     return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, files))]
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a new file's name durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

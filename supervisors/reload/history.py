@@ -11,14 +11,13 @@ user may read them.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from transports.durable import replace_file
 from transports.errors import HoldfastError
 
 KEEP = 50
@@ -149,37 +148,6 @@ def noted(who: str, why: str, utc_ns: int, outcome: Outcome, instead_of: str = "
     """An entry that `add` will number."""
     moment = datetime.fromtimestamp(utc_ns // 1_000_000_000, UTC)
     return Entry(0, moment.isoformat(), who, why, "", outcome, instead_of=instead_of)
-
-
-def replace_file(path: Path, content: bytes, like: os.stat_result | None = None) -> None:
-    """Put a file there, whole and durable, in place of what is there; `like` has the owner and the mode that it gets,
-    by default it is for this user alone. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _dress(file.fileno(), like)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _dress(descriptor: int, like: os.stat_result | None) -> None:
-    os.fchmod(descriptor, 0o600)
-    if like is not None:
-        with suppress(PermissionError):  # only root may give a file away
-            os.fchown(descriptor, like.st_uid, like.st_gid)
-        os.fchmod(descriptor, like.st_mode & 0o777)
 
 
 def _number(path: Path) -> int:

@@ -6,7 +6,8 @@ Everything here waits for the disk: the root has it done beside its loop (aside.
 from dataclasses import replace
 from pathlib import Path
 
-from supervisors.reload.history import Entry, History, Outcome, last_good, noted, replace_file, sha256_of
+from supervisors.reload.history import Entry, History, Outcome, last_good, noted, sha256_of
+from transports.durable import replace_file
 from transports.messages import Reload
 
 CUT_SHORT = "the gateway ended before it was confirmed"

@@ -26,13 +26,13 @@ has not, the values of before are read again.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, NotUnderstood, Problem
-from transports.fields import FieldSettings, Pattern, tags_of
+from transports.fields import FieldSettings, Pattern, pattern_problems, tags_of
 from transports.http.client import Answer, HttpClient, ServerSettings
 from transports.json_paths import document, shown
 from transports.json_tags import JsonTag, JsonTags
@@ -88,19 +88,7 @@ class RequestSettings:
         if self.body is not None and self.method == "GET":
             yield Problem(f"{path}.body", repr(self.body)[:60], 'needs method = "POST"')
         if self.pattern is not None:
-            yield from self._pattern_problems(path)
-
-    def _pattern_problems(self, path: str) -> Iterator[Problem]:
-        try:
-            groups = list(re.compile(self.pattern or "").groupindex)
-        except re.error as wrong:
-            yield Problem(f"{path}.pattern", repr(self.pattern), f"must be a regular expression: {wrong}")
-            return
-        if not groups:
-            yield Problem(f"{path}.pattern", repr(self.pattern), r"must have a named group, such as (?P<temp>\S+)")
-        for name in self.fields:
-            if name not in groups:
-                yield Problem(f"{path}.fields.{name}", "", f"is no group of the pattern; it has {', '.join(groups)}")
+            yield from pattern_problems(path, self.pattern, self.fields)
 
 
 @dataclass(frozen=True, kw_only=True)

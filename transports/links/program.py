@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from transports.child_program import ChildProgram, Start
 from transports.clock import Clock, MachineClock
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, NotUnderstood, Problem, SettingsError
-from transports.fields import FieldSettings, Pattern, tags_of
+from transports.fields import FieldSettings, Pattern, pattern_problems, tags_of
 from transports.json_paths import document, shown
 from transports.json_tags import JsonTag, JsonTags
 from transports.json_times import TimeSettings
@@ -73,20 +73,8 @@ class Settings:
             return
         if self.each == "run" and self.writes:
             yield Problem(f"{path}.writes", "", 'need each = "line": a program that has ended reads nothing')
-        mistakes = list(self._pattern_problems(path)) if self.pattern is not None else []
+        mistakes = [] if self.pattern is None else list(pattern_problems(path, self.pattern, self.fields))
         yield from mistakes or self._write_problems(path)
-
-    def _pattern_problems(self, path: str) -> Iterator[Problem]:
-        try:
-            groups = list(re.compile(self.pattern or "").groupindex)
-        except re.error as wrong:
-            yield Problem(f"{path}.pattern", repr(self.pattern), f"must be a regular expression: {wrong}")
-            return
-        if not groups:
-            yield Problem(f"{path}.pattern", repr(self.pattern), r"must have a named group, such as (?P<temp>\S+)")
-        for name in self.fields:
-            if name not in groups:
-                yield Problem(f"{path}.fields.{name}", "", f"is no group of the pattern; it has {', '.join(groups)}")
 
     def _write_problems(self, path: str) -> Iterator[Problem]:
         for name, write in self.writes.items():

@@ -45,6 +45,7 @@ import serial
 from transports.errors import LinkDown
 from transports.frame_settings import FrameSettings
 from transports.links import Link
+from transports.parity import PARITIES
 from transports.settings import setting
 from transports.stream_links import ListeningLink, PolledLink
 from transports.streams import Chunk, is_ready, send_all
@@ -54,13 +55,6 @@ EXTRA = "serial"
 _CHUNK_BYTES = 4096  # what Linux holds for a terminal at most
 _MOST_NAMED = 6
 BY_ID = Path("/dev/serial/by-id")  # udev's names, which stay the same
-_PARITY = {
-    "none": serial.PARITY_NONE,
-    "even": serial.PARITY_EVEN,
-    "odd": serial.PARITY_ODD,
-    "mark": serial.PARITY_MARK,
-    "space": serial.PARITY_SPACE,
-}
 _CURES = {
     errno.EACCES: "not allowed; add the user that runs holdfast to the port's group (often dialout)",
     errno.EAGAIN: "another program holds it; only one may read a port",
@@ -76,7 +70,7 @@ class PortSettings:
     port: str = setting(help="path of the port", example="/dev/serial/by-id/usb-FTDI_FT232R-if00-port0")
     baud: int = setting(9600, ge=50, le=4_000_000, help="bits per second")
     data_bits: int = setting(8, ge=5, le=8, help="data bits of a character")
-    parity: str = setting("none", choices=tuple(_PARITY), help="parity bit")
+    parity: str = setting("none", choices=tuple(PARITIES), help="parity bit")
     stop_bits: float = setting(1.0, choices=(1, 1.5, 2), help="stop bits (Linux sends 2 for 1.5)")
     flow: str = setting("none", choices=("none", "rtscts", "xonxoff"), help="flow control")
 
@@ -151,7 +145,7 @@ def _opened(settings: Settings) -> serial.Serial:
             settings.port,
             baudrate=settings.baud,
             bytesize=settings.data_bits,
-            parity=_PARITY[settings.parity],
+            parity=PARITIES[settings.parity],
             stopbits=settings.stop_bits,
             rtscts=settings.flow == "rtscts",
             xonxoff=settings.flow == "xonxoff",

@@ -7,7 +7,6 @@ import errno
 import select
 import socket
 import termios
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,9 +14,9 @@ from typing import Protocol
 import serial
 
 from transports.errors import LinkDown, LinkTimeout
+from transports.parity import PARITIES
 
 _CHUNK_BYTES = 4096  # what Linux holds for a terminal at most
-PARITIES: Mapping[str, str] = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _CURES = {
     errno.ENOENT: "no such port; is the adapter plugged in? The names in /dev/serial/by-id stay the same",
     errno.EACCES: "not allowed; add the user that runs holdfast to the port's group (often dialout)",

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from transports.errors import LinkRefused, Problem
 from transports.modbus.tags import FUNCTIONS, ORDERS, Defaults, Point, TagSettings, points_of
 from transports.modbus.values import encode
+from transports.parity import MODBUS_PARITIES
 from transports.runs import problems_of_names
 from transports.settings import duration, setting
 from transports.writing import Writing
 
 BROADCAST = 0
-PARITIES = ("none", "even", "odd")
 
 
 def _not_empty(text: str) -> str | None:
@@ -31,7 +31,7 @@ class WaySettings:
         None, help="path of a serial port of its own", example="/dev/serial/by-id/usb-FTDI-if00-port0", check=_not_empty
     )
     baud: int = setting(9600, ge=50, le=4_000_000, help="bits per second of the serial port; RTU has 8 data bits")
-    parity: str = setting("none", choices=PARITIES, help="parity bit of the serial port")
+    parity: str = setting("none", choices=MODBUS_PARITIES, help="parity bit of the serial port")
     stop_bits: int = setting(1, choices=(1, 2), help="stop bits of the serial port")
     echo: bool = setting(False, help="the adapter of the serial port hears what it sends")
     line: str | None = setting(

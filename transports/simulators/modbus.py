@@ -54,6 +54,7 @@ from pymodbus.simulator.simcore import SimCore
 from transports.clock import MachineClock
 from transports.errors import LinkDown
 from transports.faults import fault_in
+from transports.parity import MODBUS_PARITIES, PARITIES
 from transports.settings import setting
 from transports.simulators import Announce
 from transports.units import parse_duration
@@ -65,7 +66,6 @@ MOVING, READ_DISCRETE, READ_INPUT = 18, 2, 4
 LOOK_S = 0.05  # how often the control file is looked at while nobody asks
 GARBAGE = b"\x00HTTP/1.1 400 Bad Request\r\n\r\n"
 _UNIT_AT: Mapping[FramerType, int] = {FramerType.SOCKET: 6, FramerType.RTU: 0}  # in a frame
-_PARITY = {"none": "N", "even": "E", "odd": "O"}
 _KNOWN = "timeout, slow:2s, garbage, down"
 Server = ModbusTcpServer | ModbusSerialServer
 
@@ -79,7 +79,7 @@ class Settings:
     framing: str = setting("tcp", choices=("tcp", "rtu"), help="rtu: RTU frames over TCP, as a converter has them")
     serial: str = setting("", help="path of a serial port; then it speaks RTU there, not on the network")
     baud: int = setting(9600, ge=50, le=4_000_000, help="bits per second of the serial port")
-    parity: str = setting("none", choices=tuple(_PARITY), help="parity bit of the serial port")
+    parity: str = setting("none", choices=MODBUS_PARITIES, help="parity bit of the serial port")
     stop_bits: int = setting(1, choices=(1, 2), help="stop bits of the serial port")
     units: int = setting(1, ge=1, le=247, help="how many units there are, numbered from 1")
     dead_units: tuple[int, ...] = setting((), help="units that do not answer")
@@ -228,7 +228,7 @@ def _made(settings: Settings, port: int, manners: _Manners) -> Server:
             nothing,
             port=settings.serial,
             baudrate=settings.baud,
-            parity=_PARITY[settings.parity],
+            parity=PARITIES[settings.parity],
             stopbits=settings.stop_bits,
             broadcast_enable=True,
             trace_packet=manners.packet,

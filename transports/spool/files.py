@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from transports.durable import sync_directory
+
 
 class File(Protocol):
     """An open file, read and written at given offsets. Every method raises OSError."""
@@ -128,11 +130,7 @@ class OsFiles:
         os.unlink(path)
 
     def fsync_dir(self, path: str) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(path)
 
 
 class CountedFiles:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from transports.durable import sync_directory
 from transports.errors import Problem, UplinkDown, UplinkRefused
 from transports.settings import duration, setting, size
 from transports.uplinks import Identity, Outgoing
@@ -120,7 +121,7 @@ class FileUplink:
         self._size = os.fstat(self._file).st_size
         if self._size and os.pread(self._file, 1, self._size - 1) != b"\n":
             self._append(b"\n")
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
     def _append(self, line: bytes) -> None:
         view = memoryview(line)
@@ -165,14 +166,6 @@ def _in_words(wrong: OSError) -> str:
     if isinstance(wrong, FileNotFoundError):
         return f"its directory does not exist ({wrong.strerror})"
     return wrong.strerror or str(wrong)
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _is_text(payload: bytes) -> bool:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.peers.scans import listen
 from transports.building import build
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, SettingsError
 from transports.links import Commanded, Link, Listening, tcp
-from transports.samples import Quality, Scan
+from transports.samples import Quality
 
 PATIENCE_S = 10
 TEMP = {"pattern": r"T=(?P<temp>\S+)"}
@@ -51,17 +52,6 @@ def far() -> Iterator[Far]:
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as made:
         yield made
-
-
-def listen(link: Link, count: int) -> list[Scan]:
-    assert isinstance(link, Listening)
-    scans: list[Scan] = []
-    while len(scans) < count:
-        assert select.select([link.fileno()], [], [], PATIENCE_S)[0]
-        read = link.read()
-        assert isinstance(read, list)
-        scans += read
-    return scans
 
 
 def down(link: Link) -> str:

@@ -1,6 +1,5 @@
 """The UDP driver against raw sockets: who sends by himself, who is asked, and who should not be heard."""
 
-import select
 import socket
 import struct
 import threading
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.peers.scans import listen
 from transports.building import build
 from transports.checksums import Checksum
 from transports.errors import LinkDown, LinkRefused, LinkTimeout, SettingsError
 from transports.links import Commanded, Link, Listening, udp
-from transports.samples import Scan
 
 PATIENCE_S = 10
 TEMP = {"pattern": r"T=(?P<temp>\S+)"}
@@ -23,17 +22,6 @@ TEMP = {"pattern": r"T=(?P<temp>\S+)"}
 def connect(**table: Any) -> Link:
     given = {key: value for key, value in table.items() if value is not None}
     return udp.connect(build(udp.Settings, given, "device.x"))
-
-
-def listen(link: Link, count: int) -> list[Scan]:
-    assert isinstance(link, Listening)
-    scans: list[Scan] = []
-    while len(scans) < count:
-        assert select.select([link.fileno()], [], [], PATIENCE_S)[0]
-        read = link.read()
-        assert isinstance(read, list)
-        scans += read
-    return scans
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.peers.scans import listen
 from transports.building import build
 from transports.errors import LinkDown, LinkTimeout, SettingsError
-from transports.links import Link, Listening, serial, tcp, udp
-from transports.samples import Scan
+from transports.links import Link, serial, tcp, udp
 from transports.simulators import serial as serial_simulator
 from transports.simulators import tcp as tcp_simulator
 
@@ -47,17 +47,6 @@ def simulate() -> Iterator[Simulate]:
             return process, process.stdout.readline().strip()
 
         yield start
-
-
-def listen(link: Link, count: int) -> list[Scan]:
-    assert isinstance(link, Listening)
-    scans: list[Scan] = []
-    while len(scans) < count:
-        assert select.select([link.fileno()], [], [], PATIENCE_S)[0]
-        read = link.read()
-        assert isinstance(read, list)
-        scans += read
-    return scans
 
 
 def open_serial(where: str, **table: Any) -> Link:
