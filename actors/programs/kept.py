@@ -111,10 +111,11 @@ class Kept:
     def processes(self) -> set[int]:
         """Everything below the keeper: the program and all that it started."""
         found: set[int] = set()
-        new = keeper.children(self._keeper.pid)
-        while new:
-            found |= new
-            new = set[int]().union(*map(keeper.children, new)) - found
+        # Who loses its parent meanwhile becomes the keeper's own child, and is seen in the next round.
+        while new := keeper.children(self._keeper.pid) - found:
+            while new:
+                found |= new
+                new = set[int]().union(*map(keeper.children, new)) - found
         return found
 
     def close(self) -> None:
