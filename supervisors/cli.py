@@ -22,6 +22,7 @@ from supervisors.verbs import (
     configuration,
     operating,
     profiles,
+    receiving,
     records,
     sending,
     simulating,
@@ -77,6 +78,7 @@ app.command()(operating.start)
 app.command()(sending.send)
 app.command()(watching.rules)
 app.command()(simulating.simulate)
+app.command()(receiving.receive)
 app.command()(browsing.browse)
 app.command()(profiles.profiles)
 app.command()(configuration.reload)

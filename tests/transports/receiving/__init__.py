@@ -1,0 +1,1 @@
+"""The reference receiver: what is read, what is stored, what is acknowledged."""
