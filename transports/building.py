@@ -166,7 +166,7 @@ def _plain_value(hint: Any, given: Any) -> Any:
 
 
 def _secret(given: Any) -> Secret:
-    if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("file", "env"):
+    if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("file", "env", "credential"):
         raise ValueError
     key, where = next(iter(given.items()))
     if not isinstance(where, str) or not where:

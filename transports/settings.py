@@ -31,22 +31,34 @@ _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Secret:
-    """A password, token or key phrase: written as `{ file = "/path" }` or `{ env = "NAME" }`, never as text.
+    """A password, token or key phrase: written as `{ file = "/path" }`, `{ env = "NAME" }` or `{ credential = "NAME" }`
+    (a file that systemd hands to the service alone, LoadCredential=), never as text.
 
     `reveal` reads it at the moment of use, so that a rotated file is picked up; it shows in no log or repr.
     """
 
     file: str = ""
     env: str = ""
+    credential: str = ""
 
     def reveal(self) -> str:
         """The secret itself. Raises SettingsError when the file or the variable is not there."""
         try:
-            return Path(self.file).read_text().rstrip("\r\n") if self.file else os.environ[self.env]
+            if self.env:
+                return os.environ[self.env]
+            path = Path(os.environ["CREDENTIALS_DIRECTORY"], self.credential) if self.credential else Path(self.file)
+            return path.read_text().rstrip("\r\n")
         except (OSError, KeyError, UnicodeDecodeError) as missing:
-            where = f"file {self.file}" if self.file else f"environment variable {self.env}"
             cure = f"it must exist and be readable by the user that runs holdfast ({type(missing).__name__})"
-            raise SettingsError(Problem(where, "", cure)) from missing
+            if self.credential:
+                cure = f"systemd hands it over: write LoadCredential={self.credential}:/path into the unit of holdfast"
+            raise SettingsError(Problem(self._place, "", cure)) from missing
+
+    @property
+    def _place(self) -> str:
+        if self.credential:
+            return f"credential {self.credential}"
+        return f"file {self.file}" if self.file else f"environment variable {self.env}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -212,7 +224,8 @@ def _form_of_type(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, args))}"
     if hint is Secret:
-        return 'where the secret is, { file = "/path" } or { env = "NAME" }, never the secret itself'
+        places = '{ file = "/path" }, { env = "NAME" } or { credential = "NAME" }'
+        return f"where the secret is, {places}, never the secret itself"
     if hint is Path:
         return "a path"
     if isinstance(hint, type) and issubclass(hint, Enum):

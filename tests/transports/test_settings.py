@@ -226,6 +226,17 @@ def test_a_secret_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert "hunter2" not in f"{token!r} {token} {built(words=['w'], token={'env': 'HOLDFAST_TEST_TOKEN'})!r}"
 
 
+def test_a_secret_is_read_from_what_systemd_hands_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cloud").write_text("hunter2\n")
+    token = built(words=["w"], token={"credential": "cloud"}).token
+    assert token is not None
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(SettingsError, match="LoadCredential=cloud:"):
+        token.reveal()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert token.reveal() == "hunter2"
+
+
 @pytest.mark.parametrize(
     "table",
     [

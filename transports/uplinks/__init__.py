@@ -7,7 +7,7 @@ have (transports/links). It never buffers: what it was given and has not reporte
 and is handed out again after `UplinkDown`. It may own one helper thread for a connect that blocks, never for data.
 
 A protocol with a form of its own says `OWN_FORM = True` in its file: it is handed records, and no payload. What an
-uplink can be beside a way out: `Telling`, `Asking`.
+uplink can be beside a way out: `Telling`, `Asking`; its settings: `Limited`.
 
 The same file outside this package is found through the entry point group `holdfast.uplinks`.
 """
@@ -97,6 +97,21 @@ class Uplink(Protocol):
 
     def close(self, farewell: bool = True) -> None:
         """End the connection; with `farewell` tell the far end first, in bounded time. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """Settings of a far end that takes only so much: what the uplink keeps to where its own table says nothing."""
+
+    @property
+    def messages_per_s(self) -> float:
+        """In any one second at most; 0: no limit."""
+        ...
+
+    @property
+    def bytes_per_s(self) -> float:
+        """The same of bytes."""
         ...
 
 

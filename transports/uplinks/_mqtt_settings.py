@@ -2,57 +2,125 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transports.errors import Problem
-from transports.settings import Secret, duration, setting, size
-from transports.tls import Tls
-from transports.uplinks import _topics
+from transports.settings import duration, setting, size
+from transports.uplinks import Identity, _mqtt_presets, _topics
+from transports.uplinks._mqtt_client import identity_fields
+from transports.uplinks._mqtt_connection import Connection
+from transports.uplinks._mqtt_entrance import PACKET_MAX_BYTES, Entrance
+from transports.uplinks._mqtt_presets import PRESETS, STATUS_TOPIC, TOPIC, Limits
 
-PACKET_MAX_BYTES = 268_435_455  # the largest "remaining length", MQTT 3.1.1 section 2.2.3
-
-
-def _is_host(host: str) -> str | None:
-    if host and not any(character.isspace() or character == "/" for character in host):
-        return None
-    return 'must be a name or an address, such as "broker.example.com"'
+IN_TOPIC = ("gateway", "uplink", "client_id", "device")
+IN_OURS = ("gateway", "uplink", "client_id")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Connection):
     """Where the broker is, who we are to it, and under which topics it gets our messages."""
 
-    host: str = setting(help="name or address of the broker", example="broker.example.com", check=_is_host)
-    port: int | None = setting(None, ge=1, le=65535, help="its TCP port; if left out 1883, with tls 8883")
-    client_id: str = setting("{gateway}-{uplink}", help="who we are to the broker; no two clients may be the same")
-    user: str = setting("", help="user name, if the broker asks for one")
-    password: Secret | None = setting(None, help="the user's password")
-    keepalive_s: float = duration("30s", ge=1, le=65535, help="a broker that is silent for 1.5 times this is given up")
-    connect_timeout_s: float = duration("10s", help="how long name, TCP, TLS and greeting may take together")
-    ack_timeout_s: float = duration(
-        "20s", help="a broker that lives but leaves our oldest message waiting so long is given up"
-    )
-    topic: str = setting("holdfast/{gateway}/{device}", help="where messages go: {gateway}, {uplink}, {device}")
-    status_topic: str = setting("holdfast/{gateway}/status", help="where online and offline are retained")
-    qos: int = setting(1, choices=(1,), help="1: the spool forgets only what the broker has acknowledged")
+    preset: str = setting("", choices=tuple(PRESETS), help="keep to the limits of a well-known server")
+    topic: str = setting(TOPIC, help="where messages go: {gateway}, {uplink}, {client_id}, {device}")
+    status_topic: str = setting(STATUS_TOPIC, help='where online and offline are said; "" for nowhere')
+    status_retain: bool = setting(True, help="the broker keeps online and offline for new readers")
+    qos: int = setting(1, choices=(0, 1, 2), help="1: until the broker has acknowledged; 2: exactly once to the broker")
     retain: bool = setting(False, help="the broker keeps the last message of each topic for new readers")
     max_message_bytes: int = size(PACKET_MAX_BYTES, le=PACKET_MAX_BYTES, help="larger ones are set aside, never sent")
-    tls: Tls | None = setting(None, help="encrypt; an empty table is enough where the certificate is publicly signed")
+    expire_after_s: float | None = duration(
+        None, ge=1, le=2**32 - 1, help="MQTT 5: what the broker could not hand on for so long, it forgets"
+    )
+    user_properties: dict[str, str] = setting(
+        {}, help="MQTT 5: properties of every message", example='{ site = "north" }'
+    )
+    topic_aliases: int = setting(64, ge=0, le=65535, help="MQTT 5: topics that are sent as a number, at most")
+    confirm: str = setting(
+        "puback", choices=("puback", "application"), help="who must have a message before the spool may forget it"
+    )
+    confirm_topic: str = setting(
+        "holdfast/{gateway}/{uplink}/confirm", help="where the application says what it has stored"
+    )
+    confirm_timeout_s: float = duration("60s", help="an application that is silent for so long gets everything again")
+    request_topic: str = setting("", help='where commands come from; "" for nowhere', example="holdfast/plant/request")
+    response_topic: str = setting(
+        "holdfast/{gateway}/{uplink}/response", help="where answers go, if a request does not say"
+    )
 
     @property
-    def tcp_port(self) -> int:
-        """The port that is dialled."""
-        return self.port or (8883 if self.tls else 1883)
+    def messages_per_s(self) -> float:
+        """What the server takes in a second; 0: no limit is known."""
+        return self.limits.messages_per_s
 
     @property
-    def keepalive(self) -> int:
-        """Whole seconds, as CONNECT carries them."""
-        return math.ceil(self.keepalive_s)
+    def bytes_per_s(self) -> float:
+        """The same of bytes."""
+        return self.limits.bytes_per_s
+
+    @property
+    def limits(self) -> Limits:
+        """What the server allows."""
+        return PRESETS[self.preset]
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest payload."""
+        return min(self.max_message_bytes, self.limits.message_bytes)
+
+    @property
+    def topic_template(self) -> str:
+        """Where messages go."""
+        return self.limits.topic if self.topic == TOPIC else self.topic
+
+    @property
+    def status_template(self) -> str:
+        """Where online and offline are said; "" for nowhere."""
+        return self.limits.status_topic if self.status_topic == STATUS_TOPIC else self.status_topic
+
+    @property
+    def expiry(self) -> int | None:
+        """Whole seconds, as a message carries them."""
+        return None if self.expire_after_s is None else math.ceil(self.expire_after_s)
+
+    def fields(self, identity: Identity) -> dict[str, str]:
+        """What fills a template that has no device in it."""
+        known = identity_fields(identity)
+        return known | {"client_id": _topics.filled(self.client_id, known)}
+
+    def entrance(self, identity: Identity) -> Entrance:
+        """Who we are and how we speak."""
+        plain, limits = super().entrance(identity), self.limits
+        user = plain.user or limits.user.format(host=self.host, client_id=plain.client_id)
+        tls = plain.tls
+        if tls and not tls.alpn and limits.alpn_443 and self.tcp_port == 443 and self.transport == "tcp":
+            tls = replace(tls, alpn=limits.alpn_443)
+        twice = limits.in_flight_twice if self.qos == 2 and self.protocol != "5" else limits.in_flight
+        return replace(plain, user=user, tls=tls, in_flight=min(twice, limits.in_flight))
 
     def problems(self, path: str) -> Iterator[Problem]:
-        """Templates that make no topics, and a password of nobody."""
-        yield from _topics.problems(f"{path}.topic", self.topic, ("gateway", "uplink", "device"))
-        yield from _topics.problems(f"{path}.status_topic", self.status_topic, ("gateway", "uplink"))
-        yield from _topics.problems(f"{path}.client_id", self.client_id, ("gateway", "uplink"))
-        if self.password and not self.user:
-            yield Problem(f"{path}.user", "", "is missing; MQTT sends no password without a user name")
+        """Templates that make no topics, what a server would refuse, and what needs MQTT 5."""
+        unnamed = super().problems(path)
+        yield from (each for each in unnamed if not (self.limits.user and each.path == f"{path}.user"))
+        whole = self.topic.removesuffix("/") if self.limits.encodes_fields else self.topic
+        yield from _topics.problems(f"{path}.topic", whole, IN_TOPIC)
+        for key in ("status_topic", "confirm_topic", "request_topic", "response_topic"):
+            template = getattr(self, key)
+            if template or key not in ("status_topic", "request_topic"):
+                yield from _topics.problems(f"{path}.{key}", template, IN_OURS)
+        yield from _mqtt_presets.problems(path, self.preset, self._asked())
+        for key, value in (("expire_after", self.expire_after_s), ("user_properties", self.user_properties)):
+            if value and self.protocol != "5":
+                yield Problem(f"{path}.{key}", repr(value), 'needs protocol = "5"')
+        if any(len(text.encode()) > 65_535 for pair in self.user_properties.items() for text in pair):
+            yield Problem(f"{path}.user_properties", "", "must have names and values of at most 65535 bytes")
+
+    def _asked(self) -> _mqtt_presets.Asked:
+        return _mqtt_presets.Asked(
+            self.protocol,
+            self.keepalive_s,
+            self.qos,
+            self.retain,
+            self.tls is not None,
+            self.topic_template,
+            self.max_message_bytes,
+            self.expire_after_s,
+        )

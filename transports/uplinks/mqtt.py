@@ -1,262 +1,280 @@
-"""To an MQTT broker, QoS 1: a message counts as delivered when its PUBACK has come.
+"""To an MQTT broker, 3.1.1 or 5: a message counts as delivered when its PUBACK has come.
 
-    opening ──TCP, TLS──> greeting ──CONNACK──> online ──────> gone
-       └──────────────────────┴── refused, too late, lost, silent, close ──┘
+    [uplink.cloud]
+    type = "mqtt"
+    host = "broker.example.com"
+    protocol = "5"
+    tls = { ca = "/etc/holdfast/ca.pem" }
+
+    waiting ──a second since the last attempt──> connecting ──let in, subscribed──> ready ──> gone
+                                                      └── refused, lost, silent, close ──────┘
 
 Status: `status_topic` holds a retained {"state": "online" | "offline", "gateway", "uplink", "since"}. Offline is said
 at a farewell, or by the broker itself as our Last Will; then `since` is null, for nobody can know.
 
-The session is clean and each connection has a paho client of its own: the spool is the only buffer, and what was not
-acknowledged is sent again from there. paho's loop thread is not used; `step` does its work. A broker that is silent for
-1.5 x keepalive is given up, as it would give us up (MQTT 3.1.1, section 3.1.2.10). So is one that lives but leaves our
-oldest message without a PUBACK for `ack_timeout`, counted from when it became the oldest: a slow line that brings one
-PUBACK after the other is kept, and one lost PUBACK among many is noticed. Therefore both must be longer than the
-largest message takes on a slow line.
+The session is clean: the spool is the only buffer, and what was not acknowledged is sent again from there. A broker
+that lives but leaves our oldest message without an answer for `ack_timeout`, counted from when it became the oldest, is
+given up: a slow line that brings one PUBACK after the other is kept, and one lost PUBACK among many is noticed. So it
+must be longer than the largest message takes on a slow line, as must `keepalive`.
+
+`qos = 2` counts at PUBCOMP. MQTT answers nothing to QoS 0: such messages count when the broker has answered a question
+that was asked after them (the end of a subscription that never was). That shows that it lived and had read so far; what
+it did with them nobody knows.
+
+On MQTT 5 the broker says why it refuses a message. One that it can never take (payload format, too large) is set aside
+when it comes again. For any other reason (not authorized, quota, topic) nothing is set aside: the connection ends, and
+the next ones, one a second at most, first try that very message, until it is taken. MQTT 3.1.1 has no word for it: a
+broker then takes the message and drops it, or hangs up. Therefore use `protocol = "5"` wherever it is spoken.
+
+`confirm = "application"`: the spool forgets a record only when the application that reads it has said so on
+`confirm_topic`, so that not even a broker that dies with what it acknowledged loses anything.
 """
 
-import select
-import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from enum import Enum
-from typing import cast
-
-from paho.mqtt.client import Client, error_string
-from paho.mqtt.enums import MQTTErrorCode
+from typing import Any
 
 from transports.clock import Clock, MachineClock
-from transports.errors import SettingsError, UplinkDown, UplinkRefused
-from transports.uplinks import Identity, Outgoing, _topics
-from transports.uplinks._mqtt_client import Heard, hang_up, identity_fields, new_client, status
-from transports.uplinks._mqtt_settings import PACKET_MAX_BYTES, Settings
-from transports.uplinks._opening import Opening
-from transports.uplinks._reasons import alert, connecting, refused
+from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
+from transports.uplinks import Asked, Identity, Outgoing, _topics
+from transports.uplinks._mqtt_client import status
+from transports.uplinks._mqtt_confirm import claims_in
+from transports.uplinks._mqtt_entrance import Ack, Arrived, Said
+from transports.uplinks._mqtt_envelopes import Envelopes, digest_of
+from transports.uplinks._mqtt_flights import Flight, Flights
+from transports.uplinks._mqtt_gate import Gate, set_aside
+from transports.uplinks._mqtt_line import Line
+from transports.uplinks._mqtt_reasons import is_of_the_message, unpublished
+from transports.uplinks._mqtt_requests import Requests, answer
+from transports.uplinks._mqtt_road import Road
+from transports.uplinks._mqtt_settings import Settings
 
 __all__ = ["MqttUplink", "Settings", "connect"]
 
-FAREWELL_S = 1.0
-_READS_A_STEP = 64
+_ALIAS_BYTES = 3
 
 
 def connect(settings: Settings, identity: Identity) -> "MqttUplink":
     """An uplink whose connection is under way. Raises UplinkDown when its secrets or certificates cannot be read."""
-    heard = Heard()
-    clock = MachineClock()
-    try:
-        client = new_client(settings, identity, heard)
-    except (OSError, SettingsError) as wrong:
-        raise UplinkDown(f"what the connection needs cannot be read: {wrong}") from wrong
-    return MqttUplink(settings, identity, client, heard, clock)
-
-
-class _State(Enum):
-    OPENING = "opening"
-    GREETING = "greeting"
-    ONLINE = "online"
-    GONE = "gone"
+    return MqttUplink(settings, identity, MachineClock())
 
 
 class MqttUplink:
-    """One connection to one broker; an Uplink (transports/uplinks). `taken` may still be asked when it has ended."""
+    """One connection to one broker; an Uplink (transports/uplinks), Telling and Asking. `taken` may still be asked when
+    it has ended."""
 
-    def __init__(self, settings: Settings, identity: Identity, client: Client, heard: Heard, clock: Clock) -> None:
+    def __init__(self, settings: Settings, identity: Identity, clock: Clock) -> None:
         self._settings, self._identity, self._clock = settings, identity, clock
-        self._client, self._heard = client, heard
-        self._server = f"{settings.host}:{settings.tcp_port}"
-        self._state = _State.OPENING
+        self._past = settings.past
+        fields = settings.fields(identity)
+        self._status_topic = _topics.filled(settings.status_template, fields)
+        by_application = settings.confirm == "application"
+        self._confirm_topic = _topics.filled(settings.confirm_topic, fields) if by_application else ""
+        self._request_topic = _topics.filled(settings.request_topic, fields)
+        self._now = clock.now()
+        self._road = Road(settings, identity, clock)
+        self._requests = Requests(_topics.filled(settings.response_topic, fields))
+        self._flights = Flights(settings.qos, by_application, self._now)
+        self._gate = Gate(self._past, self._confirm_topic, self._request_topic)
+        self._envelopes: Envelopes | None = None  # when the server has let us in
+        self._status_mid = 0
+        self._ready = False
         self._reason = ""
-        self._tickets: dict[int, int] = {}
-        self._taken: list[int] = []
-        self._now = self._heard_at = self._oldest_since = clock.now()
-        self._connect_ends = self._now + settings.connect_timeout_s
-        self._opening = Opening(identity.uplink, self._dial, hang_up)
+        self._line: Line | None = None
+        self._open(self._now)
 
     def fileno(self) -> int:
         """The socket, or while it is being made a descriptor that becomes readable when it stands."""
-        if self._state is _State.OPENING:
-            return self._opening.fileno()
-        return sock.fileno() if (sock := self._client.socket()) else -1
+        return self._line.fileno() if self._line else -1
 
     def wants_write(self) -> bool:
         """Whether bytes wait for the broker to read."""
-        return self._state in (_State.GREETING, _State.ONLINE) and self._client.want_write()
+        return self._line is not None and self._line.wants_write()
 
     def ready(self) -> bool:
-        """Whether the broker has let us in."""
-        return self._state is _State.ONLINE
+        """Whether the broker has let us in, and takes what it refused before."""
+        return self._ready
 
     def step(self, now: float) -> None:
         """All I/O that is possible now, and the limits of patience."""
         self._now = now
-        if self._state is _State.GONE:
+        if self._reason:
             raise UplinkDown(self._reason)
-        if self._state is _State.OPENING and self._opening.done():
-            self._meet(now)
-        if self._state is not _State.OPENING:
-            self._exchange(now)
-        if now >= self._patience_ends():
-            raise self._end(self._what_was_awaited(now))
+        line = self._line or self._open(now)
+        if line is None:
+            return
+        try:
+            line.step(now)
+        except UplinkDown as down:
+            self._collect(line)
+            raise self._end(str(down)) from down
+        for ack in self._collect(line):
+            self._heed(line, ack)
+        self._go_on(line, now)
 
     def send(self, message: Outgoing) -> None:
-        """Hand one message to the socket. Raises UplinkRefused when MQTT, or `max_message`, can never carry it."""
-        if not self.ready():
-            raise UplinkDown(self._reason or f"{self._server}: not connected yet")
-        fields = identity_fields(self._identity) | message.fields
-        topic = _topics.filled(self._settings.topic, fields)
-        self._refuse_unsendable(topic, message.payload)
-        sent = self._client.publish(topic, message.payload, qos=1, retain=self._settings.retain)
-        self._judge(sent.rc)
-        self._judge(self._client.loop_write())
-        if not self._tickets:
-            self._oldest_since = self._now
-        self._tickets[sent.mid] = message.ticket
+        """Hand one message over. Raises UplinkRefused for one that the broker, or MQTT, can never carry."""
+        line, envelopes = self._line, self._envelopes
+        if not self._ready or line is None or envelopes is None:
+            raise UplinkDown(self._reason or f"{self._road.server.place}: not connected yet")
+        said = envelopes.around(message)
+        if self._past.refused and (why := self._past.refused.get(digest_of(said, message))):
+            raise UplinkRefused(why)
+        try:
+            if envelopes.numbers:
+                line.must_fit(said.topic, said.payload, said.properties, _ALIAS_BYTES)
+            mid = line.publish(*envelopes.aliased(said))
+        except UplinkDown as down:
+            raise self._end(str(down)) from down
+        self._flights.sent(mid, Flight(message, said), self._now)
 
     def taken(self) -> Sequence[int]:
-        """The tickets whose PUBACK has come, in the order in which it came."""
-        taken, self._taken = self._taken, []
-        return taken
+        """The tickets that count as delivered, in the order in which they did."""
+        return self._flights.taken()
 
     def next_step(self, now: float) -> float:
-        """A ping that may be due (late by an eighth of keepalive at most; brokers grant a half), or patience's end."""
-        ends = self._patience_ends()
-        return min(now + self._settings.keepalive / 8, ends) if self._state is _State.ONLINE else ends
+        """What the line must do, patience, a question to be asked, or a look at certificates and servers."""
+        line = self._line
+        if line is None:
+            return self._road.free_at
+        if self._flights.unasked:
+            return now
+        return min(line.next_step(now), self._patience_ends(), self._road.next_look())
 
     def close(self, farewell: bool = True) -> None:
-        """End it. Without a farewell the broker publishes our Last Will; with one it takes FAREWELL_S at most."""
-        if farewell and self.ready():
-            with suppress(UplinkDown, OSError):
-                self._bid_farewell(self._clock.now() + FAREWELL_S)
-        self._end(self._reason or "closed")
+        """End it. Without a farewell the broker publishes our Last Will; with one it takes a second at most."""
+        line = self._line
+        if line and farewell:
+            with suppress(UplinkDown):
+                self._ask(line)
+            line.close(self._status("offline") if self._ready else ())
+            self._collect(line)
+        self._end("closed")
 
-    def _dial(self) -> Client:
-        """In the helper thread: resolve, connect, shake hands, queue CONNECT."""
-        settings = self._settings
-        result = self._client.connect(settings.host, settings.tcp_port, settings.keepalive)
-        if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionError(error_string(result))
-        # Without it the kernel holds a small message back until the one before it is acknowledged (Nagle).
-        cast(socket.socket, self._client.socket()).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._client
+    def standing(self) -> Mapping[str, Any]:
+        """Which server, and what stays so until somebody does something."""
+        return {**self._road.standing(self._line), "warnings": [*self._road.warnings(), *self._gate.warnings]}
 
-    def _meet(self, now: float) -> None:
-        try:
-            self._opening.result()
-        except (OSError, ValueError) as wrong:
-            raise self._end(connecting(wrong, self._server)) from wrong
-        self._state, self._heard_at = _State.GREETING, now
+    def notices(self) -> Sequence[str]:
+        """Certificates that end soon, and what came that could not be used."""
+        return self._road.notices()
 
-    def _exchange(self, now: float) -> None:
-        for _ in range(_READS_A_STEP):
-            if not self._has_bytes():
-                break
-            self._heard_at = now
-            self._judge(self._client.loop_read())
-        if self._heard.greetings and self._state is _State.GREETING:
-            self._enter(now)
-        if self._state is _State.ONLINE:
-            self._judge(self._client.loop_misc())
-        if self._client.want_write():
-            self._judge(self._client.loop_write())
-        self._count_acks(now)
+    def asked(self) -> Sequence[Asked]:
+        """Commands from above, since the last call."""
+        return self._requests.asked()
 
-    def _has_bytes(self) -> bool:
-        sock = cast(socket.socket, self._client.socket())
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        # What TLS has decrypted already does not wake a poll.
-        return bool(getattr(sock, "pending", int)() or poll.poll(0))
+    def answer(self, asked: Asked, body: bytes) -> None:
+        """Publish the answer, where the request says. Raises UplinkDown."""
+        if self._line is None or not self._ready:
+            raise UplinkDown(self._reason or f"{self._road.server.place}: not connected yet")
+        with suppress(UplinkRefused):  # larger than the server carries: nobody hears whether it arrived
+            self._line.publish(*answer(asked, body, self._settings.protocol == "5"))
 
-    def _enter(self, now: float) -> None:
-        self._state = _State.ONLINE
-        self._say("online", self._clock.utc_ns())
+    # --- becoming ready ----------------------------------------------------------------------------------------------
 
-    def _say(self, state: str, since_ns: int) -> int:
-        said = self._client.publish(
-            _topics.filled(self._settings.status_topic, identity_fields(self._identity)),
-            status(state, self._identity, since_ns),
-            qos=1,
-            retain=True,
-        )
-        self._judge(said.rc)
-        return said.mid
+    def _open(self, now: float) -> Line | None:
+        will = self._status("offline", known=False)
+        self._line = self._road.open(now, will[0] if will else None)
+        return self._line
 
-    def _count_acks(self, now: float) -> None:
-        oldest = next(iter(self._tickets), None)
-        acked = [self._tickets.pop(mid) for mid in self._heard.acked if mid in self._tickets]
-        self._heard.acked.clear()
-        self._taken += acked
-        if oldest not in self._tickets:
-            self._oldest_since = now
+    def _go_on(self, line: Line, now: float) -> None:
+        if line.ready and self._envelopes is None:
+            self._enter(line, now)
+        if self._gate.is_open and not self._ready:
+            self._ready = True
+            for said in self._status("online"):
+                self._status_mid = line.publish(*said)
+        if self._flights.failed:
+            raise self._refused(line)
+        if why := self._road.leave(line, now):
+            raise self._leave(line, why)
+        self._ask(line)
+        if now >= self._patience_ends():
+            raise self._end(f"{line.server.place}: {self._what_was_awaited(now)}")
 
-    def _patience_ends(self) -> float:
-        if self._state is not _State.ONLINE:
-            return self._connect_ends
-        silent_until = self._heard_at + 1.5 * self._settings.keepalive
-        return min(silent_until, self._oldest_since + self._settings.ack_timeout_s) if self._tickets else silent_until
+    def _enter(self, line: Line, now: float) -> None:
+        assert line.offers is not None
+        self._road.arrived(line, now)
+        self._envelopes = Envelopes(self._settings, self._identity, line.offers)
+        self._gate.enter(line, now + self._settings.ack_timeout_s)
+        if line.offers.max_qos < self._settings.qos:
+            self._gate.warn(f"{line.server.place} carries QoS {line.offers.max_qos} at most: that is used")
+        if self._settings.retain and not line.offers.retain:
+            self._gate.warn(f"{line.server.place} keeps no retained messages: they are sent without")
 
-    def _what_was_awaited(self, now: float) -> str:
-        if self._state is _State.OPENING:
-            return f"{self._server}: no connection within {self._settings.connect_timeout_s:g} s"
-        if self._state is _State.GREETING:
-            return f"{self._server}: accepts connections but does not answer; is it an MQTT broker, and not hung?"
-        if now - self._heard_at >= 1.5 * self._settings.keepalive:
-            return f"{self._server}: silent for {now - self._heard_at:.1f} s; the broker hangs or the line is dead"
-        return f"{self._server}: lives, but a message is unacknowledged for {now - self._oldest_since:.1f} s"
+    def _heed(self, line: Line, ack: Ack) -> None:
+        """An answer to something of our own."""
+        if ack.mid == self._status_mid and ack.is_failure:
+            self._gate.warn(f"{line.server.place}: {unpublished(self._status_topic, ack.code or 0, ack.said)}")
+        if why := self._gate.heard(ack, line.server.place):
+            raise self._leave(line, why, ())
 
-    def _judge(self, result: MQTTErrorCode) -> None:
-        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
-            self._count_acks(self._now)
-            raise self._end(f"{self._server}: {self._why(result)}")
+    # --- what comes back ---------------------------------------------------------------------------------------------
 
-    def _why(self, result: MQTTErrorCode) -> str:
-        refusal = next((str(reason) for reason in self._heard.greetings if reason.is_failure), "")
-        if refusal:
-            return refused(refusal)
-        error = next(iter(self._heard.last_error), "")
-        if known := alert(error):
-            return known
-        if result == MQTTErrorCode.MQTT_ERR_PROTOCOL:
-            return "what came is not MQTT 3.1.1"
-        if self._state is _State.GREETING:
-            return (
-                "it hung up instead of a greeting; does it expect TLS or a client certificate, or is it no MQTT broker?"
-            )
-        return error or "it closed the connection; was it stopped, or is there another client of the same client_id?"
+    def _collect(self, line: Line) -> Sequence[Ack]:
+        """Take note of what has come; the answers, for whoever waits for one."""
+        acks = line.acked()
+        self._flights.heard(acks, self._now)
+        for message in line.messages():
+            self._arrived(message)
+        if dropped := line.overflowed() + self._requests.dropped:
+            self._requests.dropped = 0
+            self._past.say(f"{dropped} messages to us were dropped, they came too fast", once="flood")
+        return acks
 
-    def _refuse_unsendable(self, topic: str, payload: bytes) -> None:
-        topic_bytes = len(topic.encode())
-        if topic_bytes > _topics.TOPIC_MAX_BYTES:
-            raise UplinkRefused(f"a topic of {topic_bytes} bytes; MQTT carries {_topics.TOPIC_MAX_BYTES}")
-        most = min(
-            self._settings.max_message_bytes, PACKET_MAX_BYTES - topic_bytes - 4
-        )  # two lengths' bytes, packet id
-        if len(payload) > most:
-            raise UplinkRefused(f"a message of {len(payload)} bytes; this uplink carries {most}")
+    def _ask(self, line: Line) -> None:
+        if self._flights.unasked:
+            self._flights.asked(line.ask())
 
-    def _bid_farewell(self, deadline: float) -> None:
-        # Its PUBACK is awaited: closing on unread bytes resets the connection, and what was last sent may be lost.
-        mid = self._say("offline", self._clock.utc_ns())
-        while mid not in self._heard.acked and self._wait(deadline):
-            if self._has_bytes():
-                self._judge(self._client.loop_read())
-            self._judge(self._client.loop_write())
-        self._count_acks(self._now)
-        self._client.disconnect()
-        while self._client.socket() and self._client.want_write() and self._wait(deadline):
-            self._client.loop_write()
+    def _arrived(self, message: Arrived) -> None:
+        if not message.topic:
+            return  # no text: what we did not configure is "", too
+        if message.topic == self._request_topic:
+            self._requests.came(message)
+        elif message.topic == self._confirm_topic:
+            try:
+                self._flights.told(claims_in(message.payload, self._identity.gateway), self._now)
+            except NotUnderstood as wrong:
+                self._past.say(f"what came to {message.topic} {wrong}: it is ignored", once=str(wrong)[:12])
 
-    def _wait(self, deadline: float) -> bool:
-        """Wait for the socket; False when the deadline has passed."""
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
-        left_s = deadline - self._clock.now()
-        return left_s > 0 and bool(poll.poll(left_s * 1000))
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _refused(self, line: Line) -> UplinkDown:
+        """The broker does not take a message: the others are awaited, then it is set aside, or held."""
+        line.close(() if all(is_of_the_message(ack) for _, ack in self._flights.failed) else self._status("offline"))
+        self._collect(line)
+        return self._end(set_aside(self._past, self._flights.failed, line.server.place))
+
+    def _leave(self, line: Line, why: str, farewell: Sequence[Said] | None = None) -> UplinkDown:
+        """End it in order, with everything answered that is on its way."""
+        line.close(self._status("offline") if farewell is None else farewell)
+        self._collect(line)
+        return self._end(why)
 
     def _end(self, reason: str) -> UplinkDown:
-        """Close whatever is open; the error to raise, if it is one."""
-        if self._state is _State.OPENING:
-            self._opening.abandon()
-        elif self._state is not _State.GONE:
-            hang_up(self._client)
-        self._state, self._reason = _State.GONE, reason
-        return UplinkDown(reason)
+        line = self._line
+        if line is not None:
+            line.hang_up()
+            self._collect(line)
+            if not self._reason:
+                self._road.ended(line)
+        self._road.close()
+        self._ready, self._reason = False, self._reason or reason
+        return UplinkDown(self._reason)
+
+    def _patience_ends(self) -> float:
+        if not self._ready:
+            return self._gate.ends
+        return self._flights.patience_ends(self._settings.ack_timeout_s, self._settings.confirm_timeout_s)
+
+    def _what_was_awaited(self, now: float) -> str:
+        if not self._ready:
+            return f"lives, but does not answer our subscriptions within {self._settings.ack_timeout_s:g} s"
+        return self._flights.what_was_awaited(now, self._settings.ack_timeout_s)
+
+    def _status(self, state: str, known: bool = True) -> tuple[Said, ...]:
+        """What is said of us; nothing where no topic is for it."""
+        if not self._status_topic:
+            return ()
+        payload = status(state, self._identity, self._clock.utc_ns() if known else None)
+        return (Said(self._status_topic, payload, min(1, self._settings.qos), self._settings.status_retain),)

@@ -9,12 +9,11 @@ from transports.errors import UplinkDown
 from transports.uplinks import Outgoing
 
 
-class Driver:
-    """Turns an uplink until something is so. `took` are the tickets taken so far, in order."""
+class Turns:
+    """Turns what has `fileno`, `step` and `next_step` until something is so."""
 
     def __init__(self, uplink):
         self.uplink = uplink
-        self.took = []
         self.stepped_at = 0.0  # the last step that did not raise
 
     def turn(self, most_s=0.2):
@@ -28,7 +27,6 @@ class Driver:
         now = time.monotonic()
         self.uplink.step(now)
         self.stepped_at = now
-        self.took += self.uplink.taken()
 
     def until(self, condition, within_s=30.0):
         """Turn until `condition()`; an UplinkDown on the way passes through."""
@@ -42,6 +40,18 @@ class Driver:
         with pytest.raises(UplinkDown) as down:
             self.until(lambda: meanwhile() and False)
         return str(down.value)
+
+
+class Driver(Turns):
+    """Turns an uplink. `took` are the tickets taken so far, in order."""
+
+    def __init__(self, uplink):
+        super().__init__(uplink)
+        self.took = []
+
+    def turn(self, most_s=0.2):
+        super().turn(most_s)
+        self.took += self.uplink.taken()
 
     def until_ready(self):
         self.until(self.uplink.ready)

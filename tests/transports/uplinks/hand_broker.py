@@ -4,7 +4,10 @@ import select
 import socket
 import struct
 
-CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, PINGRESP = 0x10, 0x20, 0x30, 0x40, 0xC0, 0xD0
+from tests.transports.uplinks.driving import Turns
+
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70
+SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
 
 
 class HandBroker:
@@ -14,6 +17,7 @@ class HandBroker:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.client = None
+        self.last_flags = 0  # of the packet that was heard last
 
     def __enter__(self):
         return self
@@ -38,9 +42,34 @@ class HandBroker:
         driver.until_ready()
         self.acks(self.published()[0])
 
+    def greets(self, line, words):
+        """Let a Line in, with this body of a CONNACK."""
+        self.accept()
+        turns = Turns(line)
+        turns.until(self.has_more)
+        assert self.heard()[0] == CONNECT
+        self.says(CONNACK, words)
+        turns.until(lambda: line.ready)
+
+    def refuses_the_subscription(self, driver):
+        """Let an uplink of MQTT 5 in, and refuse what it subscribes to."""
+        self.accept()
+        driver.until(self.has_more)
+        assert self.heard()[0] == CONNECT
+        self.says(CONNACK, b"\x00\x00\x00")
+        driver.until(self.has_more)
+        kind, body = self.heard()
+        assert kind == SUBSCRIBE
+        self.says(SUBACK, body[:2] + b"\x00\x87")
+
+    def has_more(self):
+        """Whether something waits to be heard."""
+        return bool(select.select([self.client], [], [], 0)[0])
+
     def heard(self):
         """The next packet: its type and its body."""
         kind = self._exactly(1)[0]
+        self.last_flags = kind & 0x0F
         length, shift = 0, 0
         while True:
             byte = self._exactly(1)[0]

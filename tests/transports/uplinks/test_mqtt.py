@@ -16,6 +16,7 @@ from tests.transports.uplinks.hand_broker import PINGREQ, PINGRESP, HandBroker
 from transports.building import build
 from transports.errors import UplinkDown, UplinkRefused
 from transports.uplinks import Identity, Outgoing, mqtt
+from transports.uplinks._mqtt_client import PahoClient
 
 IDENTITY = Identity("plant", "cloud")
 
@@ -256,13 +257,13 @@ class TestHungBrokers:
     def test_a_connect_that_hangs_is_given_up_and_its_late_success_is_hung_up(self, by_hand, monkeypatch):
         may_go_on, made = threading.Event(), []
 
-        def slow_connect(self, *where):
+        def slow_dial(self, *where):
             may_go_on.wait()
             made.append(self)
-            return real_connect(self, *where)
+            return real_dial(self, *where)
 
-        real_connect = mqtt.Client.connect
-        monkeypatch.setattr(mqtt.Client, "connect", slow_connect)
+        real_dial = PahoClient.dial
+        monkeypatch.setattr(PahoClient, "dial", slow_dial)
         d = driver(by_hand.port, connect_timeout="100ms")
         assert "no connection within 0.1 s" in d.until_down()
         d.uplink.close()
@@ -346,6 +347,18 @@ class TestAccess:
             in driver(guarded.port, **self.access(tmp_path, "wrong")).until_down()
         )
         assert "refuses the user name or the password" in driver(guarded.port).until_down()
+
+    @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+    def test_when_the_password_is_mended_the_next_attempt_is_let_in(self, guarded, tmp_path, protocol):
+        access = self.access(tmp_path, "wrong")
+        table = {"host": "127.0.0.1", "port": guarded.port, "protocol": protocol, **access}
+        settings = build(mqtt.Settings, table, "uplink.cloud")
+        first = Driver(mqtt.connect(settings, IDENTITY)).until_down()
+        settings.past.not_before = float("-inf")
+        assert Driver(mqtt.connect(settings, IDENTITY)).until_down() == first  # one event, however often it is tried
+        settings.past.not_before = float("-inf")
+        (tmp_path / "secret").write_text("right")
+        Driver(mqtt.connect(settings, IDENTITY)).until_ready().uplink.close()
 
     def test_a_secret_that_is_gone_is_a_reason_to_wait_for_it(self, guarded, tmp_path):
         access = self.access(tmp_path, "right")

@@ -1,13 +1,12 @@
 """The MQTT uplink over TLS against a real Mosquitto, with certificates made for the test."""
 
-import logging
-
 import pytest
 
 from tests.peers.certificates import Authority
 from tests.peers.mosquitto import Mosquitto
 from tests.transports.uplinks.driving import Driver
 from transports.building import build
+from transports.errors import UplinkDown
 from transports.uplinks import Identity, Outgoing, mqtt
 
 
@@ -69,10 +68,47 @@ def test_a_certificate_for_another_name_is_not_believed_unless_that_name_is_expe
     assert "elsewhere" in driver(broker, ca=authority.ca, server_name="elsewhere").until_down()
 
 
-def test_verification_can_be_turned_off_and_that_is_logged(broker, caplog):
-    with caplog.at_level(logging.WARNING, "holdfast.uplink"):
-        driver(broker, verify=False).until_ready().uplink.close()
-    assert "verify is false" in caplog.text
+def test_verification_can_be_turned_off_and_status_warns_of_it_as_long(broker, authority):
+    d = driver(broker, verify=False).until_ready()
+    assert "verify is false" in d.uplink.standing()["warnings"][0]
+    d.uplink.close()
+    d = driver(broker, ca=authority.ca).until_ready()
+    assert not any("verify" in warning for warning in d.uplink.standing()["warnings"])
+    d.uplink.close()
+
+
+@pytest.mark.parametrize(
+    ("valid_days", "words"), [((-9, -2), "it has expired"), ((2, 9), "valid only from a later time on")]
+)
+def test_a_broker_whose_certificate_is_not_valid_now_is_not_believed_until_it_is_renewed(tmp_path, valid_days, words):
+    authority = Authority(tmp_path)
+    pair = authority.signs("broker", valid_days=valid_days)
+    lines = [f"cafile {authority.ca}", f"certfile {pair.certificate}", f"keyfile {pair.key}"]
+    with Mosquitto(tmp_path, lines) as broker:
+        assert words in driver(broker, ca=authority.ca).until_down()
+        authority.signs("broker")
+        broker.stop()
+        broker.start()
+        driver(broker, ca=authority.ca).until_ready().uplink.close()
+
+
+def test_a_client_certificate_that_has_expired_is_refused_in_words_until_it_is_renewed(asking_broker, authority):
+    pair = authority.signs("expired", valid_days=(-9, -2))
+    tls = {"ca": authority.ca, "certificate": pair.certificate, "key": pair.key}
+    assert "client certificate in tls.certificate has expired" in driver(asking_broker, **tls).until_down()
+    authority.signs("expired")
+    driver(asking_broker, **tls).until_ready().uplink.close()
+
+
+def test_a_key_that_systemd_hands_over_is_found_by_its_name(asking_broker, authority, tmp_path, monkeypatch):
+    pair = authority.signs("credited")
+    (tmp_path / "gw.key").write_bytes(pair.key.read_bytes())
+    key = {"credential": "gw.key"}
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    driver(asking_broker, ca=authority.ca, certificate=pair.certificate, key=key).until_ready().uplink.close()
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(UplinkDown, match=r"LoadCredential=gw\.key"):
+        driver(asking_broker, ca=authority.ca, certificate=pair.certificate, key=key)
 
 
 def test_a_client_certificate_lets_us_in(asking_broker, authority):

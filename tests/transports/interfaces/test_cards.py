@@ -1,0 +1,79 @@
+"""What the kernel says of an interface, read as it writes it; and that it tells of a pulled plug at once."""
+
+import select
+from pathlib import Path
+
+import pytest
+
+from tests.peers.cables import Cables
+from tests.peers.namespace import Namespace, why_not
+from transports.interfaces.cards import card
+from transports.interfaces.watch import Watch
+
+
+def sys_of(root: Path, flags: int = 0x1003, carrier: str = "1", state: str = "up", index: int = 7) -> Path:
+    """Files as the kernel shows them of one interface, in the place of /sys/class/net."""
+    place = root / "eth7"
+    (place / "statistics").mkdir(parents=True, exist_ok=True)
+    for name, text in {
+        "flags": f"{flags:#x}",
+        "carrier": carrier,
+        "operstate": state,
+        "ifindex": str(index),
+        "statistics/rx_bytes": "700",
+        "statistics/tx_bytes": "30",
+    }.items():
+        (place / name).write_text(f"{text}\n")
+    return root
+
+
+def test_an_interface_with_a_carrier_carries_and_counts_both_ways(tmp_path: Path) -> None:
+    found = card("eth7", sys_of(tmp_path))
+    assert (found.carries, found.trouble, found.index, found.bytes) == (True, "", 7, 730)
+
+
+def test_an_interface_that_knows_no_state_of_its_own_carries(tmp_path: Path) -> None:
+    assert card("eth7", sys_of(tmp_path, state="unknown")).carries
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"flags": 0x1002}, "switched off"),
+        ({"carrier": "0", "state": "down"}, "no carrier"),
+        ({"state": "dormant"}, "eth7 is dormant"),
+        ({"state": "lowerlayerdown"}, "lowerlayerdown"),
+    ],
+)
+def test_an_interface_that_carries_nothing_says_why(wrong: dict[str, object], said: str, tmp_path: Path) -> None:
+    found = card("eth7", sys_of(tmp_path, **wrong))  # type: ignore[arg-type]
+    assert not found.carries
+    assert said in found.trouble
+    assert found.bytes == 730, "what it carried before is still to be paid"
+
+
+def test_an_interface_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    found = card("wwan0", tmp_path)
+    assert (found.carries, found.index) == (False, 0)
+    assert "'wwan0'" in found.trouble
+
+
+def test_the_loopback_of_this_machine_is_read() -> None:
+    assert card("lo").index == 1
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_a_pulled_plug_is_told_by_the_kernel() -> None:
+    with Namespace() as far, Cables(far, 1) as cables:
+        watch = Watch()
+        assert card(cables.near[0]).carries
+        watch.heard()
+        cables.cut(0)
+        assert select.select([watch], [], [], 10)[0], "nobody told"
+        watch.heard()
+        while card(cables.near[0]).carries:
+            assert select.select([watch], [], [], 10)[0]
+            watch.heard()
+        assert "no carrier" in card(cables.near[0]).trouble
+        watch.close()
+        watch.close()
