@@ -7,7 +7,8 @@
 It holds a bounded window and never more: on a lost connection everything in it is forgotten and fetched again.
 At-least-once, in order per source within each lane; each record carries its id, so the reader can tell repetitions.
 After an outage fresh records go first, and the backlog meanwhile, paced and marked as historical (lanes.py, pacing.py).
-A record that the far end does not bear is set aside (poison.py, dead_letters.py).
+A record that the far end does not bear is set aside (poison.py, dead_letters.py). Requests that come over it are judged
+and executed in actors/steering.
 
 Here is the connection: made, driven from the actor's own loop, given up, made again.
 """
@@ -16,7 +17,7 @@ import logging
 import random
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,20 @@ from actors.actor import Actor, Fate, Place
 from actors.delivering.dead_letters import DeadLetters
 from actors.delivering.intake import Intake
 from actors.delivering.outward import NO_FORM, Form, Outward, Tally
+from actors.delivering.passing import Grade, limit_of
 from actors.delivering.uplink_settings import Work
+from actors.networks.wayfinding import Wayfinder
+from actors.steering.policy import Here
+from actors.steering.steering import Steered, Steering
 from transports import catalog
 from transports.backoff import Backoff
 from transports.building import build
 from transports.errors import Down, UplinkDown
+from transports.interfaces.servers import servers_of
 from transports.mailbox import PeerDown, PeerUp, Timer
-from transports.messages import Message, Notice
+from transports.messages import Message, Notice, Way
 from transports.names import ROOT
-from transports.uplinks import Identity, Telling, Uplink
+from transports.uplinks import Identity, Limited, Telling, Uplink
 
 __all__ = ["UplinkActor", "Work"]
 
@@ -50,6 +56,7 @@ class UplinkActor(Actor):
         self._uplink: Uplink | None = None
         self._watched: tuple[int, bool] = (-1, False)
         self._step_timer: Timer | None = None
+        self._connect_timer: Timer | None = None
         self._commit_timer: Timer | None = None
         self._batch_timer: Timer | None = None
         self._attempts = 0
@@ -62,15 +69,24 @@ class UplinkActor(Actor):
         path, work, place = f"uplink.{self.place.name}", self._work, self.place
         self._module = catalog.load(catalog.UPLINKS, work.type, f"{path}.type")
         self._settings = build(self._module.Settings, work.settings, path)
+        work = self._work = _within(work, self._settings)
         form = NO_FORM if getattr(self._module, "OWN_FORM", False) else _form(work.payload, f"{path}.payload")
         self._identity = Identity(self._gateway, place.name, Path(work.state_dir) if work.state_dir else None)
         self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
         self._letters = DeadLetters(self.mailbox, place.clock, place.name, place.session, self._letters_kept)
         self._outward = Outward(work, self._gateway, form, place.clock, self._tally, self._letters)
         self._intake = Intake(self.mailbox, place, work, self._outward)
-        self.mailbox.at(place.clock.now(), self._connect)
+        steered = Steered(work.principals, Path(work.state_dir), Path(work.crashes))
+        here = Here(self._gateway, place.name)
+        self._steering = Steering(self.mailbox, place.clock, here, steered, self._step_soon)
+        servers = servers_of(self._settings)
+        self._path = Wayfinder(self.mailbox, place.clock, work.links, servers, self._take_way)
+        self._path.begin()
+        if self._path.way is not None:  # else it is being asked for
+            self._connect_in(0.0)
 
     def end(self) -> None:
+        self._steering.end()
         if self._uplink is not None:
             self._uplink.close(farewell=True)
             self._outward.settle(self._uplink)
@@ -89,10 +105,14 @@ class UplinkActor(Actor):
             "dead_letters": self._letters.count,
             "probation": probation.is_on,
             "paced": self._outward.free_at is not None,
+            "link": self._path.way.link if self._path.way is not None else "",
             **self._standing,
+            **self._steering.state(),
         }
 
     def on_message(self, sender: str, message: Message) -> Any:
+        if self._path.hear(message) or self._steering.hear(sender, message):
+            return None
         if self._intake.hear(message):
             self._go_on()
             return None
@@ -109,6 +129,7 @@ class UplinkActor(Actor):
             self._lost(str(down))
             return
         self._telling = self._uplink if isinstance(self._uplink, Telling) else None
+        self._steering.meet(self._uplink)
         self._step()
 
     def _step(self) -> None:
@@ -118,17 +139,22 @@ class UplinkActor(Actor):
         try:
             uplink.step(now)
             self._pass_on_notices()
-            self._outward.settle(uplink)
+            if self._outward.settle(uplink):
+                self._path.fared(True)
             if uplink.ready() and not self._tally.connected:
                 self._connected()
             if self._tally.connected:
                 self._intake.look()
                 self._outward.send(uplink)
+                self._steering.serve()
             self._watch(uplink)
         except UplinkDown as down:
             self._lost(str(down))
         else:
             self._keep_up()
+
+    def _step_soon(self) -> None:
+        self.mailbox.at(self.place.clock.now(), self._step)
 
     def _connected(self) -> None:
         tally = self._tally
@@ -147,9 +173,30 @@ class UplinkActor(Actor):
             self._warn(why)
         tally.connected, tally.last_error = False, why
         self._hang_up()
+        self._path.fared(False)
         delay_s = self._backoff.delay_s(self._attempts, random.random())
         self._attempts += 1
-        self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
+        self._connect_in(delay_s)
+
+    def _connect_in(self, delay_s: float) -> None:
+        if self._connect_timer is not None:
+            self._connect_timer.cancel()
+        self._connect_timer = self.mailbox.at(self.place.clock.now() + delay_s, self._connect)
+
+    def _take_way(self, way: Way) -> None:
+        """Another link is to be used, or other records may pass over it: the connection is made anew."""
+        self._hang_up(farewell=not way.at_once)
+        self._tally.connected = False
+        self._identity = replace(self._identity, interface=way.interface)
+        limit = limit_of(way.may_pass)
+        self._intake.restrict(limit)
+        self._attempts = 0
+        if limit is not Grade.NOTHING:
+            self._connect_in(0.0)
+            return
+        self._tally.last_error = way.why
+        if self._connect_timer is not None:
+            self._connect_timer.cancel()
 
     def _warn(self, what: str) -> None:
         """Say it here and to the operator."""
@@ -164,13 +211,16 @@ class UplinkActor(Actor):
         for notice in self._telling.notices() if self._telling is not None else ():
             self._warn(notice)
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, farewell: bool = False) -> None:
         uplink, self._uplink = self._uplink, None
         if uplink is None:
             return
+        self._steering.meet(None)
         self._pass_on_notices()
         if self._telling is not None:
             self._standing, self._telling = self._telling.standing(), None
+        if farewell:
+            uplink.close(farewell=True)
         self._outward.settle(uplink)  # what was acknowledged before the end need not be repeated
         self._commit()
         self.mailbox.forget(self._watched[0])
@@ -225,6 +275,17 @@ class UplinkActor(Actor):
             self._commit_timer.cancel()
             self._commit_timer = None
         self._intake.commit()
+
+
+def _within(work: Work, settings: object) -> Work:
+    """With the rates of the far end, where none are written."""
+    if not isinstance(settings, Limited):
+        return work
+    return replace(
+        work,
+        max_messages_per_s=work.max_messages_per_s or settings.messages_per_s,
+        max_bytes_per_s=work.max_bytes_per_s or settings.bytes_per_s,
+    )
 
 
 def _form(payload: str, path: str) -> Form:

@@ -24,6 +24,7 @@ from supervisors.verbs import (
     profiles,
     receiving,
     records,
+    requesting,
     sending,
     simulating,
     spool,
@@ -76,6 +77,7 @@ app.command()(operating.restart)
 app.command()(operating.stop)
 app.command()(operating.start)
 app.command()(sending.send)
+app.command()(requesting.request)
 app.command()(watching.rules)
 app.command()(simulating.simulate)
 app.command()(receiving.receive)

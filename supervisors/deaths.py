@@ -58,6 +58,7 @@ class Death:
             quarantined=self.child.on_probation,
             state=self.life.state if self.life else {},
             comes_back=self.child.phase is not Phase.ENDED,
+            uptime_s=round(self.at - self.life.started, 3) if self.life else None,
         )
 
 

@@ -194,6 +194,18 @@ def _rules(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
     return Rulebook.start(place, fate, Work(**home.table))
 
 
+def _network(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.network import Network, Work
+
+    return Network.start(place, fate, Work(**home.table))
+
+
+def _diagnostics(place: Place, fate: Fate, home: Home) -> "ActorRef[Any]":
+    from actors.diagnostics import Diagnostics, Work
+
+    return Diagnostics.start(place, fate, Work(**home.table))
+
+
 KINDS: Mapping[str, Builder] = {
     "device": _device,
     "spooler": _spooler,
@@ -202,4 +214,6 @@ KINDS: Mapping[str, Builder] = {
     "program": _program,
     "line": _line,
     "rules": _rules,
+    "network": _network,
+    "diagnostics": _diagnostics,
 }

@@ -45,7 +45,7 @@ from supervisors.watchdog import Line
 from supervisors.wishes import Wishes
 from transports.clock import Clock
 from transports.mailbox import Call, Letter, Mailbox
-from transports.messages import Beat, Deed, Level, Message, Notice, Operate, Ready, Reload, Status
+from transports.messages import Beat, Deed, Level, Message, Notice, Operate, Ready, Reload, Requested, Status
 
 TEND_S = 30.0
 LOOK_S = 1.0  # how often signs of life are looked over
@@ -167,6 +167,8 @@ class Supervisor:
                 return self._volume.grant(message)
             case Deed():
                 self._wishes.done(message)
+            case Requested(who, verb, names, why, result):
+                self._wishes.audited(who, verb, names, why, result)
             case Notice():
                 say((Warned if message.is_bad else Noticed)(name, message.text))
             case _:

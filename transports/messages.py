@@ -235,8 +235,58 @@ class Notice(Message):
 
 
 @message
+class Requested(Message):
+    """An uplink tells the root, for the audit, of a request from above that nobody else tells of: one that was refused,
+    or that only asked. `who` is the principal and the uplink, `names` what it was about, `why` its sender's reason."""
+
+    who: str
+    verb: str
+    names: Sequence[str] = ()
+    why: str = ""
+    result: str = ""
+
+
+@message
 class Rules(Message):
     """How does each rule stand, and why? Answered with plain data by the process of the rules."""
+
+
+# --- which network link an uplink uses -------------------------------------------------------------------------------
+
+
+@message
+class WhichWay(Message):
+    """An uplink asks the process of the links for its way, and hears of every other one from then on.
+
+    `links` are those it may use, by name, none for all; `servers` (host, port) where it connects to; `link` the one
+    that it uses now, "" before it knew any.
+    """
+
+    links: Sequence[str]
+    servers: Sequence[tuple[str, int]]
+    link: str = ""
+
+
+@message
+class Way(Message):
+    """Use this link: bind to `interface`, and let only `may_pass` ("all", "aggregated", "alarms", "nothing") go.
+
+    `at_once`: the link in use is dead, and no farewell would get through; `why` says what it died of.
+    """
+
+    link: str
+    interface: str
+    may_pass: str = "all"
+    at_once: bool = False
+    why: str = ""
+
+
+@message
+class Fared(Message):
+    """How an uplink fares over a link: its messages arrive, or the connection was lost."""
+
+    link: str
+    well: bool
 
 
 # --- the operator's questions to the root ---------------------------------------------------------------------------
@@ -273,7 +323,8 @@ class Level(Message):
 class Reload(Message):
     """Read the configuration again and change what has changed; go back when that is not well in `confirm_within_s`.
 
-    `dry_run` only tells what would change; `to` (a number from the history) brings back an earlier configuration.
+    `dry_run` only tells what would change; `to` (a number from the history) brings back an earlier configuration,
+    `text` is a new one. What either brings takes CONFIG's place when the gateway is well with it.
     """
 
     confirm_within_s: float = 60.0
@@ -281,6 +332,7 @@ class Reload(Message):
     to: int = 0
     who: str = ""
     why: str = ""
+    text: bytes = b""
 
 
 @message

@@ -24,6 +24,8 @@ from transports.errors import AlreadyRunning
 ROOT = "root"
 SPOOLER = "spooler"
 RULES = "rules"
+NETWORK = "network"
+DIAGNOSTICS = "diagnostics"
 PATH_LIMIT = 107  # sun_path of a Unix socket is 108 bytes with its closing zero
 
 

@@ -93,6 +93,11 @@ class Departures:
         else:
             known.ready += known.batching.add(Entry(source, record_bytes, record), now)
 
+    def skip(self, place: Position, lane: str) -> Position | None:
+        """The record that comes next in a lane was delivered before. What is delivered of the lane, if it moved."""
+        self._window.fetched(place, lane)
+        return self._window.settled((place,), lane)
+
     def next_due(self) -> float | None:
         """When `due` must be called next (monotonic seconds); None while nobody waits for company."""
         dues = [due for lane in self._lanes.values() if (due := lane.batching.next_due()) is not None]

@@ -6,6 +6,9 @@ lanes.py says where to read; here it is asked for, and seen when the live lane h
 oldest record that has not left was kept longer ago than `live_within_s`, be it after an outage, or because the far end
 takes less than comes. What has left stays; the rest is forgotten here, comes again through the backfill lane, and when
 all that has left is taken the live lane goes on behind the end of the topic.
+
+While not everything may pass (`restrict`) the live lane alone reads, all of it in its order, and what may not pass is
+left in the spool: neither delivered nor committed (lanes.py).
 """
 
 import logging
@@ -14,9 +17,11 @@ from dataclasses import replace
 from typing import Any
 
 from actors.actor import Place
-from actors.delivering import lanes
+from actors.delivering import lanes, sifting
 from actors.delivering.lanes import BACKFILL, LIVE, Lanes
 from actors.delivering.outward import Outward
+from actors.delivering.passing import Grade, grade_of
+from actors.delivering.sifting import Sifting
 from actors.delivering.uplink_settings import Work
 from actors.fetching.lane_consumer import Arrived, LaneConsumer
 from actors.fetching.session import Position, Wanted
@@ -45,6 +50,15 @@ class Intake:
         self._turning = False  # the live lane is about to jump
         self._drained = False  # nothing is left in the stretch that backfill reads
         self._committed: tuple[Position, bytes] = (0, 0), b""
+        self._limit = Grade.ALL
+        self._sifting: Sifting | None = None  # while not everything may pass
+
+    def restrict(self, limit: Grade) -> None:
+        """Let only so much pass from the next `open` on. Only while it is closed."""
+        assert not self._is_placed
+        if limit is not self._limit:
+            self._outward.probation.witness = None  # it may be of what may not pass any more
+        self._limit = limit
 
     def open(self) -> None:
         """The far end is there: read on."""
@@ -73,6 +87,11 @@ class Intake:
             self._jump()
         if not self._turning and departures.wants_more(LIVE):
             consumer.fetch(LIVE)
+        if self._sifting is None:
+            self._pump_backlog()
+
+    def _pump_backlog(self) -> None:
+        departures, consumer = self._departures, self._consumer
         if self._lanes.backfill is not None and self._drained and departures.is_clear(BACKFILL):
             self._take_note()
             self._lanes = lanes.exhausted(self._lanes)
@@ -97,9 +116,14 @@ class Intake:
         else:
             self._lanes = self._opened(cursor, state)
             self._committed = cursor, state
-            self._consumer.place(LIVE, self._lanes.live)
+            self._consumer.place(LIVE, self._begins_at())
             self._is_placed = True
         self.pump()
+
+    def _begins_at(self) -> Position:
+        self._outward.has_backlog = False
+        self._sifting = sifting.begun(self._lanes, self._limit)
+        return self._lanes.live if self._sifting is None else self._sifting.began
 
     def _opened(self, cursor: Position, state: bytes) -> Lanes:
         try:
@@ -123,9 +147,20 @@ class Intake:
             try:
                 record = OutRecord(OUT, *place, codec.unpack(payload), historical, kept_ns)
             except NotUnderstood as damaged:
-                self._add_damaged(lane, place, kept_ns, payload, str(damaged))
+                if self._is_wanted(place, Grade.ALARMS, lane):  # as a gap
+                    self._add_damaged(lane, place, kept_ns, payload, str(damaged))
                 continue
-            outward.add(record, len(payload), now, lane)
+            if self._is_wanted(place, grade_of(record.item), lane):
+                outward.add(record, len(payload), now, lane)
+
+    def _is_wanted(self, place: Position, grade: Grade, lane: str) -> bool:
+        """Whether this record, the next one of the lane, is to be delivered now."""
+        if self._sifting is not None:
+            return self._sifting.wants(self._lanes, place, grade)
+        if self._lanes.sifted is lanes.UNSIFTED or not lanes.is_sifted(self._lanes, place, grade):
+            return True
+        self._outward.skip(place, lane)
+        return False
 
     def _add_damaged(self, lane: str, place: Position, kept_ns: int, payload: bytes, why: str) -> None:
         """A gap comes in its place."""
@@ -140,7 +175,12 @@ class Intake:
         return self._work.live_first and 0 < kept_ns < self._clock.utc_ns() - self._work.live_within_s * 1e9
 
     def _may_jump(self) -> bool:
-        return not self._turning and not self._consumer.awaits(LIVE) and lanes.may_jump(self._lanes, self._consumer.end)
+        return (
+            self._sifting is None
+            and not self._turning
+            and not self._consumer.awaits(LIVE)
+            and lanes.may_jump(self._lanes, self._consumer.end)
+        )
 
     def _jump(self) -> None:
         self._turning = False
@@ -160,6 +200,8 @@ class Intake:
     def _take_note(self) -> None:
         """Take over what was delivered since the last time."""
         outward = self._outward
+        if self._sifting is not None and LIVE in outward.delivered:
+            self._lanes = self._sifting.taken(self._lanes, outward.delivered.pop(LIVE))
         for lane, place in outward.delivered.items():
             self._lanes = lanes.delivered(self._lanes, lane, place)
         for place, producer, samples in outward.refused:
@@ -172,13 +214,20 @@ class Intake:
     @property
     def moved(self) -> bool:
         """Whether there may be something to commit."""
-        return bool(self._outward.delivered) or self._lanes.cursor > self._committed[0]
+        return (
+            bool(self._outward.delivered)
+            or self._lanes.cursor > self._committed[0]
+            or (self._sifting is not None and self._sifting.is_far)
+        )
 
     def commit(self) -> None:
         """Say how far everything is delivered, and what is done behind that."""
         self._take_note()
         self._outward.arrived = 0
         self._lanes, refused = lanes.reported(self._lanes)
+        if self._sifting is not None and self._is_placed and self._departures.is_clear(LIVE):
+            self._lanes = self._sifting.taken(self._lanes, self._sifting.read)  # nothing that may pass is left
+            self._sifting.noted = self._sifting.read
         now = self._lanes.cursor, lanes.packed(self._lanes)
         if now != self._committed or refused:
             self._committed = now
@@ -188,7 +237,9 @@ class Intake:
         """For `holdfast status`."""
         known, end = self._lanes, self._consumer.end
         backlog = [*lanes.backlog(known)]
+        live = known.live if self._sifting is None else max(known.live, self._sifting.read)
         return {
+            "may_pass": self._limit.name.lower(),
             "lanes": {
                 "cursor": list(known.cursor),
                 "live": list(known.live),
@@ -196,6 +247,6 @@ class Intake:
                 "done": len(known.done),
                 "in_order": not self._work.live_first or len(known.done) >= lanes.MOST_DONE,
             },
-            "backlog": sum(map(lanes.records_in, backlog)),
-            "live_behind": lanes.records_in((known.live, max(end, known.live))),
+            "backlog": sum(map(lanes.records_in, backlog)) + lanes.records_in((known.live, live)),
+            "live_behind": lanes.records_in((live, max(end, live))),
         }

@@ -13,6 +13,11 @@ opens the topic again, after any death, skips nothing and repeats nothing that i
 
     STATE    msgpack [1, [[epoch, seq, epoch, seq], ...], [[epoch, seq, producer, samples], ...]]; empty: nothing done
              stretches done, each behind its first place and up to its second; samples refused in them
+             and, only where something was sifted, [[epoch, seq], ...]: up to where, by grade
+
+While a link is in use that does not let everything pass (passing.py) there is one lane. It reads on from where it has
+read by that grade before, sends what may pass and leaves the rest: `sifted` says up to where everything of a grade has
+been delivered. What was left is backlog like any other, and what was sifted is passed over in it.
 """
 
 from collections.abc import Iterator
@@ -20,6 +25,7 @@ from dataclasses import dataclass, replace
 
 import msgpack
 
+from actors.delivering.passing import Grade
 from transports.errors import NotUnderstood
 
 Place = tuple[int, int]  # (epoch, seq) in the topic
@@ -28,25 +34,32 @@ NOWHERE: Place = (0, 0)
 LIVE, BACKFILL = "", "backfill"
 MOST_DONE = 32  # stretches; a commit with all of them has about 700 bytes
 _FORM = 1
+# Of each grade but the last: up to there all of it is delivered, though not what lies between. Never rises.
+UNSIFTED: tuple[Place, ...] = (NOWHERE,) * Grade.ALL
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """Where an uplink is. `done` is sorted, does not touch, and lies behind `cursor`; `backfill` is what is left of
-    the stretch that the backfill lane reads. `refused` says whose samples up to where were set aside, and how many."""
+    the stretch that the backfill lane reads. `refused` says whose samples up to where were set aside, and how many.
+    `sifted` says of each grade but ALL up to where all of it is delivered."""
 
     cursor: Place = NOWHERE
     done: tuple[Span, ...] = ()
     live: Place = NOWHERE
     backfill: Span | None = None
     refused: tuple[tuple[Place, str, int], ...] = ()
+    sifted: tuple[Place, ...] = UNSIFTED
 
 
 def opened(lanes: Lanes, cursor: Place, state: bytes) -> Lanes:
     """Begin, with what was committed and what is known beside it: both are true. Raises NotUnderstood for a state
     of another form."""
-    done, refused = _unpacked(state)
-    known = replace(lanes, backfill=None, refused=lanes.refused or refused)
+    done, refused, sifted = _unpacked(state)
+    furthest = tuple(map(max, zip(lanes.sifted, sifted, strict=True)))
+    known = replace(
+        lanes, backfill=None, refused=lanes.refused or refused, sifted=UNSIFTED if furthest == UNSIFTED else furthest
+    )
     known = _with(known, (known.cursor, max(known.cursor, cursor)))
     for span in done:
         known = _with(known, span)
@@ -119,11 +132,45 @@ def reported(lanes: Lanes) -> tuple[Lanes, tuple[tuple[str, int], ...]]:
 
 def packed(lanes: Lanes) -> bytes:
     """The state to commit with the cursor."""
-    if not lanes.done and not lanes.refused:
+    sifted = [lanes.sifted] if max(lanes.sifted) > lanes.cursor else []
+    if not lanes.done and not lanes.refused and not sifted:
         return b""
     spans = [[*after, *until] for after, until in lanes.done]
-    state: bytes = msgpack.packb([_FORM, spans, [[*place, *told] for place, *told in lanes.refused]])
+    state: bytes = msgpack.packb([_FORM, spans, [[*place, *told] for place, *told in lanes.refused], *sifted])
     return state
+
+
+# --- while a link lets only some of it pass ---------------------------------------------------------------------------
+
+
+def sifting_from(lanes: Lanes, limit: Grade) -> Place:
+    """Where to read on when only `limit` may pass: before it nothing is left that may."""
+    return max(lanes.cursor, lanes.sifted[limit])
+
+
+def sifted(lanes: Lanes, limit: Grade, place: Place) -> Lanes:
+    """Everything up to there that may pass by `limit` has been taken; what may pass by less is part of that."""
+    furthest = (max(old, place) if grade <= limit else old for grade, old in enumerate(lanes.sifted))
+    return replace(lanes, sifted=tuple(furthest))
+
+
+def nothing_left(lanes: Lanes, after: Place, place: Place) -> Lanes:
+    """Sifting left nothing behind between these: it is done, as far as that can be remembered."""
+    if after >= place or (after > lanes.cursor and len(lanes.done) >= MOST_DONE // 2):
+        return lanes
+    return _with(lanes, (after, place))
+
+
+def is_sifted(lanes: Lanes, place: Place, grade: Grade) -> bool:
+    """Whether the record of this grade at this place was taken while sifting."""
+    return grade < Grade.ALL and place <= lanes.sifted[grade]
+
+
+def is_delivered(lanes: Lanes, place: Place, grade: Grade) -> bool:
+    """Whether the record of this grade at this place was taken before, by sifting or in a lane."""
+    if is_sifted(lanes, place, grade):
+        return True
+    return place <= lanes.cursor or any(after < place <= until for after, until in lanes.done)
 
 
 def records_in(span: Span) -> int:
@@ -148,14 +195,18 @@ def _with(lanes: Lanes, span: Span) -> Lanes:
     return replace(lanes, cursor=cursor, done=tuple(joined))
 
 
-def _unpacked(state: bytes) -> tuple[list[Span], tuple[tuple[Place, str, int], ...]]:
+def _unpacked(state: bytes) -> tuple[list[Span], tuple[tuple[Place, str, int], ...], tuple[Place, ...]]:
     if not state:
-        return [], ()
+        return [], (), UNSIFTED
     try:
-        form, spans, refused = msgpack.unpackb(state)
+        form, spans, refused, *more = msgpack.unpackb(state)
         if form != _FORM:
             raise ValueError(f"the form {form!r:.20}")
         done = [((int(a), int(b)), (int(c), int(d))) for a, b, c, d in spans]
-        return done, tuple(((int(a), int(b)), str(name), int(samples)) for a, b, name, samples in refused)
+        told = tuple(((int(a), int(b)), str(name), int(samples)) for a, b, name, samples in refused)
+        sifted = tuple((int(a), int(b)) for a, b in more[0]) if more else UNSIFTED
+        if len(sifted) != len(UNSIFTED):
+            raise ValueError("other grades")
+        return done, told, sifted
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as wrong:
         raise NotUnderstood(f"an uplink's state of another version: {wrong}") from wrong

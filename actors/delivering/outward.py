@@ -92,6 +92,12 @@ class Outward:
             record = in_place_of(record, letter.why)
         self.departures.add(record, payload_bytes, now, lane)
 
+    def skip(self, place: Position, lane: str) -> None:
+        """A record that comes next was delivered before."""
+        delivered = self.departures.skip(place, lane)
+        if delivered is not None:
+            self.delivered[lane] = delivered
+
     def add_damaged(self, gap: OutRecord, payload: bytes, why: str, now: float, lane: str) -> None:
         """A record that cannot be read: a gap stands for it, and its bytes are kept."""
         if self._letters.of((gap.epoch, gap.seq)) is None:

@@ -1,7 +1,7 @@
 """What an uplink process is told: plain values, from its spec file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -10,7 +10,8 @@ class Work:
     """`live_first`: when it has fallen more than `live_within_s` behind, fresh records go first and the backlog is
     filled in meanwhile; else everything goes in its order. A rate of 0 is no limit; all include what is repeated.
     `max_attempts`: so often a record must have cost the connection, and others not, before it is set aside.
-    `state_dir`: where the uplink's protocol may keep what outlives its process; "" for nowhere."""
+    `state_dir`: where the uplink's protocol may keep what outlives its process; "" for nowhere.
+    `links`: name, interface and policy of each network link it may use, best first; none: whichever the kernel has."""
 
     type: str
     settings: Mapping[str, Any]
@@ -31,3 +32,6 @@ class Work:
     backfill_bytes_per_s: float = 0.0
     max_attempts: int = 5
     state_dir: str = ""
+    links: Sequence[tuple[str, str, str]] = ()
+    principals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    crashes: str = ""

@@ -15,20 +15,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from actors.diagnosing.settings import Settings as DiagnosticsSettings
 from actors.rules.rule import problems_of as rule_problems
+from actors.steering.settings import cautions_of as principal_cautions
+from actors.steering.settings import problems_of as principal_problems
 from supervisors.configuration import sections
 from supervisors.configuration.cautions import cautions, relative
 from supervisors.configuration.claims import claim_problems, kept, significance_problems
 from supervisors.configuration.document import Document, read
 from supervisors.configuration.gateway import (
     Gateway,
+    LinkSpec,
+    PrincipalSpec,
     RuleSpec,
     Spec,
     SupervisorSpec,
     default_data_dir,
     default_run_dir,
 )
-from supervisors.configuration.names import line_problems, name_problems, run_dir_problems, source_problems
+from supervisors.configuration.names import (
+    line_problems,
+    link_problems,
+    name_problems,
+    run_dir_problems,
+    source_problems,
+)
 from supervisors.configuration.profiles import Shelf, device
 from supervisors.configuration.tables import NAME, GatewaySettings, Supervision, gateway_name_rule
 from supervisors.spec import AutoShutdown
@@ -39,9 +50,9 @@ from transports.settings import nearest
 from transports.spool.settings import Settings as SpoolSettings
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Spec | SupervisorSpec | RuleSpec)
+S = TypeVar("S", bound=Spec | SupervisorSpec | RuleSpec | LinkSpec | PrincipalSpec)
 _NAMED = ("device", "aggregate", "uplink", "program", "line", "supervisor")
-_TABLES = ("gateway", "supervision", "spool", *_NAMED, "rule")
+_TABLES = ("gateway", "supervision", "spool", *_NAMED, "rule", "link", "principal", "diagnostics")
 _IDLE = "has nothing to do; write at least one table [device.NAME], [uplink.NAME] or [program.NAME]"
 _MEANT = re.compile(r"unknown setting; did you mean '(.+)'\?")
 
@@ -94,6 +105,9 @@ def _gateway(document: Document, problems: list[Problem]) -> Gateway:
         programs=_specs(table, "program", sections.program, problems),
         lines=_specs(table, "line", sections.line, problems),
         rules=_specs(table, "rule", sections.rule, problems),
+        links=_specs(table, "link", sections.link, problems),
+        principals=_specs(table, "principal", sections.principal, problems),
+        diagnostics=_built(DiagnosticsSettings, table, "diagnostics", problems) if "diagnostics" in table else None,
         supervisors=_specs(table, "supervisor", sections.supervisor, problems),
     )
 
@@ -137,6 +151,9 @@ def _together(document: Document, gateway: Gateway) -> Iterator[Problem]:
     for rule in gateway.rules:
         yield from rule_problems(rule.settings, rule.path, devices)
     yield from line_problems(gateway.devices, _names(document.table, "line"))
+    yield from link_problems(gateway.links, gateway.uplinks, _names(document.table, "link"))
+    for principal in gateway.principals:
+        yield from principal_problems(principal.settings, principal.path, _names(document.table, "uplink"))
     for process in gateway.specs():
         yield from process.supervise.beside(gateway.supervision, f"{process.path}.supervise")
     lists = {name: _children(document.table, name) for name in _names(document.table, "supervisor")}
@@ -186,10 +203,19 @@ def _running(document: Document, gateway: Gateway) -> Gateway:
         programs=tuple(spec for spec in gateway.programs if spec.enabled),
         lines=tuple(spec for spec in gateway.lines if spec.enabled),
         rules=tuple(spec for spec in gateway.rules if spec.settings.enabled),
+        links=tuple(spec for spec in gateway.links if spec.settings.enabled),
+        diagnostics=gateway.diagnostics if gateway.diagnostics and gateway.diagnostics.enabled else None,
         disabled=tuple(spec.name for spec in specs if not spec.enabled),
-        warnings=tuple(map(document.located, (*_relative_directories(document.table), *cautions(gateway)))),
+        warnings=tuple(map(document.located, _warnings(document, gateway))),
         broken=tuple(map(document.located, broken)),
     )
+
+
+def _warnings(document: Document, gateway: Gateway) -> Iterator[Problem]:
+    yield from _relative_directories(document.table)
+    yield from cautions(gateway)
+    uplinks = {spec.name: spec.settings for spec in gateway.uplinks if spec.enabled}
+    yield from principal_cautions({each.name: each.settings for each in gateway.principals}, uplinks)
 
 
 def _relative_directories(table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -9,6 +9,9 @@
     ├── programs      ProgramSpec: what others made and runs beside them, supervised alike
     ├── lines         LineSpec: a port that several devices share
     ├── rules         RuleSpec: which device commands which, and when; one process has them all
+    ├── links         LinkSpec: the networks that lead to the uplinks' far ends; one process has them all
+    ├── principals    PrincipalSpec: who may ask for what from above, over which uplinks
+    ├── diagnostics   how often the gateway tells of itself, None: never
     └── supervisors   SupervisorSpec: who of all these is kept together, and how
 
 A spec carries its own settings twice: built, for this process, and as `table`, plain data for the process that runs it
@@ -22,7 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from actors.diagnosing.settings import Settings as DiagnosticsSettings
+from actors.networks.settings import Settings as LinkSettings
 from actors.rules.settings import Settings as RuleSettings
+from actors.steering.settings import Settings as PrincipalSettings
 from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
@@ -101,6 +107,34 @@ class RuleSpec:
         return f"rule.{self.name}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkSpec:
+    """One network link: it has no process of its own, so no settings but these, as `table` and built."""
+
+    name: str
+    table: Mapping[str, Any] = field(hash=False)
+    settings: LinkSettings = field(hash=False)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the configuration."""
+        return f"link.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrincipalSpec:
+    """Somebody who may ask from above: its settings, as `table` and built."""
+
+    name: str
+    table: Mapping[str, Any] = field(hash=False)
+    settings: PrincipalSettings = field(hash=False)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the configuration."""
+        return f"principal.{self.name}"
+
+
 Spec = DeviceSpec | AggregateSpec | UplinkSpec | ProgramSpec | LineSpec
 
 
@@ -133,6 +167,9 @@ class Gateway:
     programs: tuple[ProgramSpec, ...] = ()
     lines: tuple[LineSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
+    links: tuple[LinkSpec, ...] = ()
+    principals: tuple[PrincipalSpec, ...] = ()
+    diagnostics: DiagnosticsSettings | None = None
     supervisors: tuple[SupervisorSpec, ...] = ()
     disabled: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from actors.stages.patterns import takes_from
-from supervisors.configuration.gateway import DeviceSpec
+from supervisors.configuration.gateway import DeviceSpec, LinkSpec, UplinkSpec
 from supervisors.configuration.tables import NAME, NAME_RULE, RESERVED
 from transports.errors import Problem
 from transports.names import PATH_LIMIT, feed_path, mailbox_path
@@ -69,6 +69,23 @@ def line_problems(devices: Sequence[DeviceSpec], lines: Sequence[str]) -> Iterat
             cure = f"is the same unit of the line {line} as {first[slave]}; make one device of the two"
             yield Problem(f"{spec.path}.unit", repr(slave[1]), cure)
         first.setdefault(slave, spec.path)
+
+
+def link_problems(links: Sequence[LinkSpec], uplinks: Sequence[UplinkSpec], names: Sequence[str]) -> Iterator[Problem]:
+    """Names of network links of the wrong form, two of one interface, and uplinks on a link that is none."""
+    first: dict[str, str] = {}
+    for link in links:
+        interface = link.settings.interface
+        if not NAME.fullmatch(link.name):
+            yield Problem(link.path, repr(link.name), f"a name {NAME_RULE}")
+        if interface in first:
+            yield Problem(f"{link.path}.interface", repr(interface), f"is that of {first[interface]} already")
+        first.setdefault(interface, link.path)
+    for uplink in uplinks:
+        for at, name in enumerate(uplink.links or ()):
+            if name not in names:
+                hint = nearest(name, list(names)) if names else "none is configured"
+                yield Problem(f"{uplink.path}.links[{at}]", repr(name), f"is no [link.NAME]; {hint}")
 
 
 def line_of(table: Mapping[str, object]) -> str:

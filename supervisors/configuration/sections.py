@@ -11,20 +11,26 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from actors.lines.settings import Settings as LineSettings
+from actors.networks.settings import Settings as LinkSettings
 from actors.program_settings import Settings as ProgramSettings
 from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
+from actors.steering.settings import Settings as PrincipalSettings
 from supervisors.configuration import trial
 from supervisors.configuration.gateway import (
     AggregateSpec,
     DeviceSpec,
     LineSpec,
+    LinkSpec,
+    PrincipalSpec,
     ProgramSpec,
     RuleSpec,
     SupervisorSpec,
     UplinkSpec,
 )
 from supervisors.configuration.tables import (
+    NAME,
+    NAME_RULE,
     AggregateCommon,
     DeviceCommon,
     LineCommon,
@@ -95,6 +101,26 @@ def rule(name: str, table: Any, problems: Problems) -> RuleSpec | None:
         return None
     settings = _collected(lambda: build(RuleSettings, table, path), problems)
     return None if settings is None else RuleSpec(name=name, table=dict(table), settings=settings)
+
+
+def link(name: str, table: Any, problems: Problems) -> LinkSpec | None:
+    """The network link of that name, or None when `problems` grew."""
+    path = f"link.{name}"
+    if not _is_table(table, path, problems):
+        return None
+    settings = _collected(lambda: build(LinkSettings, table, path), problems)
+    return None if settings is None else LinkSpec(name=name, table=dict(table), settings=settings)
+
+
+def principal(name: str, table: Any, problems: Problems) -> PrincipalSpec | None:
+    """The principal of that name, or None when `problems` grew."""
+    path = f"principal.{name}"
+    if not NAME.fullmatch(name):
+        problems.append(Problem(path, repr(name), f"a name {NAME_RULE}"))
+    if not _is_table(table, path, problems):
+        return None
+    settings = _collected(lambda: build(PrincipalSettings, table, path), problems)
+    return None if settings is None else PrincipalSpec(name=name, table=dict(table), settings=settings)
 
 
 def supervisor(name: str, table: Any, problems: Problems) -> SupervisorSpec | None:

@@ -7,10 +7,13 @@ settings, so that it cannot be out of date.
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.diagnosing.settings import Settings as DiagnosticsSettings
 from actors.lines.settings import Settings as LineSettings
+from actors.networks.settings import Settings as LinkSettings
 from actors.program_settings import Settings as ProgramSettings
 from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
+from actors.steering.settings import Settings as PrincipalSettings
 from supervisors.configuration.tables import (
     AggregateCommon,
     DeviceCommon,
@@ -64,6 +67,14 @@ def _lines(name: str, output: Path) -> Iterator[str]:
     yield from (*_options(UplinkCommon, leave=("type",)), "")
     for uplink in describe_uplinks():
         yield from _module(uplink, f"uplink.{uplink.name}-1", f'type = "{uplink.name}"')
+    yield from _rule("Links: networks that lead to the uplinks' far ends; the best that works is used")
+    yield from (*_commented("[link.ethernet]", *_options(LinkSettings)), "")
+    yield from _rule("Principals: who may write tags, or use an operator's verbs, over an uplink that can be asked")
+    yield from _commented("[principal.scada]", 'uplinks = ["local"]', 'trust = "uplink"')
+    yield from _commented('verbs = ["status"]', 'devices = ["*"]')
+    yield from (*_commented(*_options(PrincipalSettings, leave=("uplinks", "trust", "verbs", "devices"))), "")
+    yield from _rule("Diagnostics: what the gateway tells of itself, as a device of that name")
+    yield from (*_commented("[diagnostics]", *_options(DiagnosticsSettings)), "")
     yield from _rule("Programs: what others made, run and watched alike")
     yield from _commented("[program.broker]", 'command = ["mosquitto", "-p", "1883"]', "ready = { port = 1883 }")
     yield from _commented(*_options(ProgramSettings, leave=("command", "ready")), *_options(ProgramCommon))

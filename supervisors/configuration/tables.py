@@ -8,6 +8,9 @@
     [program.NAME]     ProgramCommon, and the keys of a program's Settings
     [line.NAME]        LineCommon, and the keys of a line's Settings
     [rule.NAME]        a rule's Settings alone (actors/rules/settings.py)
+    [link.NAME]        a network link's Settings alone (actors/networks/settings.py)
+    [principal.NAME]   who may ask for what from above: its Settings alone (actors/steering/settings.py)
+    [diagnostics]      what the gateway tells of itself (actors/diagnosing/settings.py)
     [supervisor.NAME]  SupervisorCommon
 
 The table [spool] is the spool's own (transports/spool). Documentation and the starter are made from these fields.
@@ -46,7 +49,7 @@ __all__ = [
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}", re.ASCII)
 NAME_RULE = "must be 1 to 41 of the characters a-z, 0-9, - and _, and start with a letter or digit"
 # The gateway's own processes, and `gateway`, whose lock file is the root's (transports/names.py)
-RESERVED = ("root", "spooler", "rules", "zygote", "supervisor", "holdfast", "gateway")
+RESERVED = ("root", "spooler", "rules", "network", "diagnostics", "zygote", "supervisor", "holdfast", "gateway")
 _GATEWAY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -163,7 +166,7 @@ class LineCommon:
 class UplinkCommon:
     """What every [uplink.NAME] can say beside its protocol's own keys."""
 
-    type: str = setting(help="the protocol: mqtt, https, file", example="mqtt")
+    type: str = setting(help="the protocol: mqtt, sparkplug, https, jetstream, kafka, file", example="mqtt")
     enabled: bool = setting(True, help="false leaves the uplink out")
     payload: str = setting(
         "json", help="the form of a message: json, json_columns, msgpack, senml, thingsboard, influx", check=_payload
@@ -206,6 +209,10 @@ class UplinkCommon:
     )
     max_attempts: int = setting(
         5, ge=2, le=1000, help="a record that has cost the connection so often, and others not, is set aside"
+    )
+    links: tuple[str, ...] | None = setting(
+        None,
+        help="network links it may use, best first; if left out all of them, by priority; []: whichever the kernel has",
     )
     supervise: Supervise = field(default_factory=Supervise, metadata=SUPERVISE)
 

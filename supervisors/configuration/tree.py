@@ -3,6 +3,8 @@
     root
     ├── spooler                    first, so stopped last: everything else writes to it or reads from it
     ├── rules                      where there are any: what devices command each other
+    ├── network                    where there are links: which one each uplink uses
+    ├── diagnostics                where it is wanted: what the gateway tells of itself; not waited for
     ├── PROGRAM ...                others build on them: a broker, a database
     ├── UPLINK ...                 ready before anything flows
     ├── AGGREGATE ...
@@ -33,7 +35,7 @@ from supervisors.spec import ChildSpec, Rules, Strategy
 from transports.backoff import Backoff
 from transports.building import table_of
 from transports.lines import line_path
-from transports.names import ROOT, RULES, SPOOLER
+from transports.names import DIAGNOSTICS, NETWORK, ROOT, RULES, SPOOLER
 from transports.spool.beginning import BEGINNING
 from transports.spool.settings import DEAD, ZSTD
 
@@ -85,6 +87,10 @@ def modules(gateway: Gateway) -> list[str]:
         wanted.add("actors.line")
     if gateway.rules:
         wanted.add("actors.rulebook")
+    if gateway.links:
+        wanted.add("actors.network")
+    if gateway.diagnostics:
+        wanted.add("actors.diagnostics")
     for kind, names in (
         (catalog.LINKS, {each.driver for each in gateway.devices}),
         (catalog.UPLINKS, {each.type for each in gateway.uplinks}),
@@ -130,6 +136,11 @@ def _own(gateway: Gateway) -> Iterator[ChildSpec]:
     yield _process(gateway.supervision, Supervise(), SPOOLER, "spooler", _spooler(gateway))
     if gateway.rules:
         yield _process(gateway.supervision, Supervise(), RULES, "rules", _rules_table(gateway))
+    if gateway.links:
+        yield _process(gateway.supervision, Supervise(), NETWORK, "network", _network(gateway))
+    if gateway.diagnostics:
+        told = _diagnostics(gateway)
+        yield replace(_process(gateway.supervision, Supervise(), DIAGNOSTICS, "diagnostics", told), waits=False)
 
 
 def _processes(gateway: Gateway) -> Iterator[ChildSpec]:
@@ -214,6 +225,25 @@ def _rules_table(gateway: Gateway) -> dict[str, Any]:
     }
 
 
+def _network(gateway: Gateway) -> dict[str, Any]:
+    """Every network link; the uplinks say themselves where they connect to."""
+    links = {link.name: dict(link.table) for link in gateway.links}
+    return {"links": links, "budgets": str(gateway.data_dir / "network" / "budgets.json")}
+
+
+def links_of(gateway: Gateway, spec: UplinkSpec) -> list[list[str]]:
+    """Name, interface and policy of each network link that an uplink may use, best first."""
+    known = {link.name: link.settings for link in sorted(gateway.links, key=lambda each: each.settings.priority)}
+    names = known if spec.links is None else [name for name in spec.links if name in known]
+    return [[name, known[name].interface, known[name].passes] for name in names]
+
+
+def _diagnostics(gateway: Gateway) -> dict[str, Any]:
+    """It asks the others for everything else."""
+    compress = gateway.spool.compress == ZSTD
+    return {"settings": table_of(gateway.diagnostics), "data_dir": str(gateway.data_dir), "compress": compress}
+
+
 def _aggregate(gateway: Gateway, spec: AggregateSpec) -> dict[str, Any]:
     return {"settings": dict(spec.table), "compress": gateway.spool.compress == ZSTD}
 
@@ -242,7 +272,15 @@ def on_line(gateway: Gateway, spec: DeviceSpec) -> dict[str, Any]:
 
 def _uplink(gateway: Gateway, spec: UplinkSpec) -> dict[str, Any]:
     state_dir = str(gateway.data_dir / "uplinks" / spec.name)
-    return {**_common(spec, UplinkCommon), "settings": dict(spec.table), "state_dir": state_dir}
+    links = links_of(gateway, spec)
+    told = {"links": links, "settings": dict(spec.table), "state_dir": state_dir, **_asked(gateway, spec)}
+    return {**_common(spec, UplinkCommon), **told}
+
+
+def _asked(gateway: Gateway, spec: UplinkSpec) -> dict[str, Any]:
+    """Who may ask over this uplink; nothing where nobody may."""
+    principals = {each.name: dict(each.table) for each in gateway.principals if spec.name in each.settings.uplinks}
+    return {"principals": principals, "crashes": str(gateway.data_dir / "crashes")} if principals else {}
 
 
 def _common(spec: DeviceSpec | UplinkSpec, common: type) -> dict[str, Any]:

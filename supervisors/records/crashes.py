@@ -1,6 +1,7 @@
 """Crash reports: one JSON file a death, in `DATA_DIR/crashes`, a bounded number of them, written by the root.
 
 {"name", "time" (UTC, ISO 8601), "pid", "how", "traceback", "log": [last lines], "beat_age_s", "restart", "next_in_s",
+ "uptime_s": how long its process had been there,
  "quarantined", "state": what the actor last told of itself, "comes_back": whether it is started again by itself,
  "folded", "folded_since": deaths of the same child between this report and the one before it, which have none of their
  own, and when the first of them was}
@@ -39,6 +40,7 @@ class Crash:
     quarantined: bool
     state: Mapping[str, Any]
     comes_back: bool = True
+    uptime_s: float | None = None
     folded: int = 0
     folded_since: str = ""
 

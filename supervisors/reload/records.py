@@ -32,9 +32,15 @@ class Records:
     def tried(self, text: bytes, wish: Reload, utc_ns: int) -> int:
         """This text is about to be tried; its number. What a rollback will replace in CONFIG is kept as well."""
         entry = noted(wish.who, wish.why or _reason(wish), utc_ns, Outcome.TRYING)
-        if wish.to:
+        if wish.to or wish.text:
             entry = replace(entry, instead_of=self._to_be_replaced(text, entry))
         return self.history.add(text, entry).number
+
+    def laid_down(self, text: bytes, path: Path) -> Path:
+        """A text that came from elsewhere, where it can be read like any other."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(text)
+        return path
 
     def decided(self, number: int, outcome: Outcome, reason: str) -> str:
         """What became of it; a sentence on what a rollback could not do, or ""."""

@@ -44,6 +44,7 @@ class Reloader:
         self._fixed = texts.fixed(gateway)
         self._force = InForce(tree.root(gateway), sha256_of(opening.text), number, opening.passed_over)
         self._records = Records(history_of(gateway.data_dir), self._config)
+        self._asked = gateway.run_dir / "asked.toml"
         self._reader = Reader(opening.source, gateway.run_dir / "reading", clock, mailbox)
         self._aside = Aside(clock, mailbox)
         self._trial: Trial | None = None
@@ -93,6 +94,12 @@ class Reloader:
                 then=lambda _: self._begin(trial, self._records.history.text_path(wish.to)),
                 failed=lambda why: self._refuse(trial, {"error": why}),
             )
+        elif wish.text:
+            self._aside.do(
+                lambda: self._records.laid_down(wish.text, self._asked),
+                then=lambda path: self._begin(trial, path),
+                failed=lambda why: self._refuse(trial, {"error": why}),
+            )
         else:
             self._begin(trial, self._config)
 
@@ -133,7 +140,7 @@ class Reloader:
             self._refuse(trial, {"error": "the gateway is stopping"})
         elif trial.wish.dry_run:
             self._leave(trial, "dry run")
-        elif sha256_of(told.text) == self._force.sha256 and not trial.wish.to and not trial.plan.any:
+        elif sha256_of(told.text) == self._force.sha256 and not trial.replaces and not trial.plan.any:
             self._force.passed_over = ""
             self._leave(trial, "unchanged")
         else:
@@ -217,11 +224,11 @@ class Reloader:
         self._last = {"number": trial.number, "outcome": str(outcome), "why": told}
         if outcome is Outcome.CONFIRMED:
             self._force.sha256, self._force.number = sha256_of(reading.text), trial.number
-            self._force.passed_over = note if trial.wish.to else ""
+            self._force.passed_over = note if trial.replaces else ""
             self._hands.preload(reading.modules)
             self._hands.say(Reloaded(f"configuration {trial.number}, {trial.effect}{f'; {note}' if note else ''}"))
         else:
-            if not trial.wish.to:
+            if not trial.replaces:
                 self._force.passed_over = f"{self._config} was tried and taken back: {told}"
             self._hands.say(ReloadRolledBack(told))
         self._rest()

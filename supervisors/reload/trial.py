@@ -55,6 +55,11 @@ class Trial:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def replaces(self) -> bool:
+        """Whether its text is to take CONFIG's place: it comes from elsewhere."""
+        return bool(self.wish.to or self.wish.text)
+
+    @property
     def verb(self) -> str:
         """As the audit has it."""
         verb = f"config rollback {self.wish.to}" if self.wish.to else "reload"

@@ -12,7 +12,8 @@ from tests.docs.pages import blocks, commands
 from tests.peers.gateway import Gateway
 
 COMMANDS = [words for text in blocks("docs/operation.md", "sh") for words in commands(text)]
-ENDLESS = {"run": " starts", "tail": "press-1", "receive": "into readings.sqlite"}  # until Ctrl-C, and what they say before
+# Until Ctrl-C, and what they say before
+ENDLESS = {"run": " starts", "tail": "press-1", "receive": "into readings.sqlite"}
 WITHIN_S = 60.0
 CONFIG = """
 [gateway]

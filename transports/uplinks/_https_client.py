@@ -26,7 +26,7 @@ class Client:
         limits = Limits(settings.keepalive_s, settings.connect_timeout_s, settings.max_answer_bytes)
         self._url = None if uses_fields(settings.url) else httpx.URL(settings.url)
         self._home = self._url or httpx.URL(settings.url.partition("{")[0]).copy_with(path="/", query=None)
-        self._wire = Wire(self._home, settings.tls, limits, clock)
+        self._wire = Wire(self._home, settings.tls, limits, clock, identity.interface)
         self._token_wire: Wire | None = None
         self._tokens: Tokens | None = None
         auth = settings.auth
@@ -37,7 +37,7 @@ class Client:
                 secret.reveal()  # said now, and not with the first message
         if auth.type == "oauth2":
             tls = auth.tls or settings.tls
-            self._token_wire = Wire(httpx.URL(auth.token_url), tls, limits, clock)
+            self._token_wire = Wire(httpx.URL(auth.token_url), tls, limits, clock, identity.interface)
             self._tokens = Tokens(auth, past, self._token_wire, clock, settings.max_retry_after_s)
 
     async def greet(self) -> int:

@@ -7,12 +7,14 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import h11
 import httpx
 
 from transports.clock import Clock
 from transports.connecting import why_not
+from transports.interfaces.dialing import dialled
 from transports.tls import Tls, client_context
 from transports.uplinks._https_answers import Answer, Held
 from transports.uplinks._https_line import Line
@@ -32,14 +34,16 @@ class Limits:
 
 
 class Wire:
-    """To the server of `url`. Raises OSError or SettingsError when a file of `tls` cannot be read."""
+    """To the server of `url`, through `interface` ("": any). Raises OSError or SettingsError when a file of `tls`
+    cannot be read."""
 
-    def __init__(self, url: httpx.URL, tls: Tls | None, limits: Limits, clock: Clock) -> None:
+    def __init__(self, url: httpx.URL, tls: Tls | None, limits: Limits, clock: Clock, interface: str = "") -> None:
         self._limits, self._clock = limits, clock
         self._host, secured = url.host, url.scheme == "https"
         self._port = url.port or (443 if secured else 80)
         self._context: ssl.SSLContext | None = client_context(tls or Tls()) if secured else None
         self._name = (tls.server_name if tls else "") or url.host
+        self._interface = interface
         self._has_answered = False
         self._idle: list[Line] = []
         self._lines: set[Line] = set()
@@ -79,15 +83,21 @@ class Wire:
         return None
 
     async def _opened(self) -> Line:
-        async with asyncio.timeout(self._limits.connect_timeout_s):
-            _, line = await asyncio.get_running_loop().create_connection(
-                lambda: Line(self._limits.max_answer_bytes),
-                self._host,
-                self._port,
-                ssl=self._context,
-                server_hostname=self._name if self._context else None,
-                happy_eyeballs_delay=_NEXT_ADDRESS_S,
-            )
+        patience_s, loop = self._limits.connect_timeout_s, asyncio.get_running_loop()
+        make, name = partial(Line, self._limits.max_answer_bytes), self._name if self._context else None
+        async with asyncio.timeout(patience_s):
+            if self._interface:
+                made = await dialled(self._host, self._port, patience_s, self._interface)
+                _, line = await loop.create_connection(make, sock=made, ssl=self._context, server_hostname=name)
+            else:
+                _, line = await loop.create_connection(
+                    make,
+                    self._host,
+                    self._port,
+                    ssl=self._context,
+                    server_hostname=name,
+                    happy_eyeballs_delay=_NEXT_ADDRESS_S,
+                )
         self._lines.add(line)
         return line
 

@@ -9,7 +9,7 @@ Nothing happens by itself: `answer` lets the spooler say one thing, `step` is a 
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from actors.actor import Place
 from actors.delivering.dead_letters import DeadLetters
 from actors.delivering.intake import Intake
 from actors.delivering.outward import Form, Outward, Tally
+from actors.delivering.passing import Grade, grade_of
 from actors.delivering.uplink_settings import Work
 from transports import codec
 from transports.clock import HandClock
@@ -28,7 +29,7 @@ from transports.mailbox import Mailbox, PeerDown, PeerUp, Timer
 from transports.messages import Append, Appended, Commit, Fetch, Fetched, Message
 from transports.names import SPOOLER
 from transports.payloads import OutRecord
-from transports.samples import Gap, Scan, Tag, batch_of
+from transports.samples import Batch, Gap, Scan, Tag, batch_of
 from transports.uplinks import Outgoing
 
 Where = tuple[int, int]
@@ -59,11 +60,16 @@ class ModelSpooler:
     def end(self) -> Where:
         return self.records[-1][0] if self.records else (0, 0)
 
-    def append(self, source: str = "press", count: int = 1) -> None:
+    def append(self, source: str = "press", count: int = 1, grade: Grade = Grade.ALL) -> None:
         for _ in range(count):
             seq = self.end[1] + 1
             now_ns = self.clock.utc_ns()
-            payload = codec.pack(batch_of(source, seq, [Scan(now_ns, TAGS, [float(seq)])]))
+            item: Batch | Gap = batch_of(source, seq, [Scan(now_ns, TAGS, [float(seq)])])
+            if grade is Grade.AGGREGATED and isinstance(item, Batch):
+                item = replace(item, aggregate="hourly")
+            elif grade is Grade.ALARMS:
+                item = Gap(source, "buffer full", now_ns, now_ns, seq, seq, 1)
+            payload = codec.pack(item)
             self.records.append(((self.epoch, seq), now_ns, payload))
         for lane in list(self._waiting):
             self._serve(lane)
@@ -182,6 +188,7 @@ def encode(records: Sequence[OutRecord], gateway: str, many: bool) -> bytes:
             "place": [record.epoch, record.seq],
             "source": record.item.source,
             "historical": record.historical,
+            "grade": grade_of(record.item).value,
             "gap": record.item.reason if isinstance(record.item, Gap) else "",
         }
         for record in records
@@ -203,6 +210,7 @@ class Inside:
         self.far_end: FarEnd | None = None
         self.kind: dict[str, Any] = {}
         self.session = 0
+        self.limit = Grade.ALL  # of what may pass, from the next connection on
         self.crash()
 
     def crash(self) -> None:
@@ -223,6 +231,7 @@ class Inside:
         assert self.far_end is None
         self.far_end = FarEnd(**self.kind)
         self.outward.connected()
+        self.intake.restrict(self.limit)
         self.intake.open()
         self.step()
 

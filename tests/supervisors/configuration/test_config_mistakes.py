@@ -136,7 +136,7 @@ MISTAKES = {
     "scale": Mistake(
         PLC.replace("= 1 }", "= 1, scale = 0.0 }"), 4, "device.plc.tags.speed.scale = 0.0", "must not be 0"
     ),
-    "qos": Mistake(CLOUD + "qos = 2\n", 4, "uplink.cloud.qos = 2", "must be one of 1"),
+    "qos": Mistake(CLOUD + "qos = 3\n", 4, "uplink.cloud.qos = 3", "must be one of 0, 1, 2"),
     "log level": Mistake(
         '[gateway]\nlog_level = "loud"\n' + PLC, 2, "gateway.log_level = 'loud'", "one of debug, info"
     ),
@@ -209,7 +209,7 @@ MISTAKES = {
         f'[gateway]\nrun_dir = "/run/{"r" * 90}"\n' + PLC,
         2,
         f"gateway.run_dir = '/run/{'r' * 90}'",
-        "too long for the socket of 'supervisor'; set gateway.run_dir (or --run-dir)",
+        "too long for the socket of 'diagnostics'; set gateway.run_dir (or --run-dir)",
     ),
     # secrets as text: the line must not repeat them
     "password as text": Mistake(
@@ -290,7 +290,7 @@ def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs
 
 
 def test_all_mistakes_are_listed_in_file_order(gateway_file: Path) -> None:
-    gateway_file.write_text(CLOUD + "qos = 2\n" + PLC + "port = 0\n[spool]\nsync = 'x'\n[gateway]\nnam = 'x'\n")
+    gateway_file.write_text(CLOUD + "qos = 3\n" + PLC + "port = 0\n[spool]\nsync = 'x'\n[gateway]\nnam = 'x'\n")
     numbers = [int(line.split(":")[1]) for line in lines_of(gateway_file)]
     assert numbers == [4, 9, 11, 13]
 

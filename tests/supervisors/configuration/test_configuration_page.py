@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.diagnosing.settings import Settings as DiagnosticsSettings
 from actors.lines.settings import Settings as LineSettings
+from actors.networks.settings import Settings as LinkSettings
 from actors.program_settings import Settings as ProgramSettings
 from actors.rules.settings import Settings as RuleSettings
 from actors.stages.settings import Settings as AggregateSettings
+from actors.steering.settings import Settings as PrincipalSettings
 from supervisors.configuration.config import load
 from supervisors.configuration.tables import (
     RESERVED,
@@ -40,6 +43,9 @@ TABLES = {
     "[program.NAME]": (ProgramSettings, ProgramCommon),
     "[line.NAME]": (LineSettings, LineCommon),
     "[rule.NAME]": (RuleSettings,),
+    "[link.NAME]": (LinkSettings,),
+    "[principal.NAME]": (PrincipalSettings,),
+    "[diagnostics]": (DiagnosticsSettings,),
     "supervise": (Supervise,),
     "[supervisor.NAME]": (SupervisorCommon,),
 }

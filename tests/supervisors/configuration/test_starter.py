@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from actors.diagnosing.settings import Settings as DiagnosticsSettings
 from actors.lines.settings import Settings as LineSettings
+from actors.networks.settings import Settings as LinkSettings
 from actors.program_settings import Settings as ProgramSettings
 from actors.rules.settings import Settings as RuleSettings
+from actors.steering.settings import Settings as PrincipalSettings
 from supervisors.configuration.config import load
 from supervisors.configuration.starter import starter
 from supervisors.configuration.tables import LineCommon, ProgramCommon, Supervise, SupervisorCommon
@@ -62,6 +65,9 @@ def test_what_the_starter_comments_on_a_module_is_toml_of_its_keys(kind: str, na
         ("program.broker", (ProgramSettings, ProgramCommon)),
         ("line.hall-1", (LineSettings, LineCommon)),
         ("rule.cooling", (RuleSettings,)),
+        ("link.ethernet", (LinkSettings,)),
+        ("principal.scada", (PrincipalSettings,)),
+        ("diagnostics", (DiagnosticsSettings,)),
         ("device.sine.supervise", (Supervise,)),
         ("supervisor.cell-1", (SupervisorCommon,)),
     ],
