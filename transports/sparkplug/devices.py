@@ -88,13 +88,15 @@ Row = list[tuple[Point, Reading]]
 
 @dataclass(slots=True)
 class Device:
-    """A device of this name. `is_news`: it has metrics, or types, that the last birth did not tell."""
+    """A device of this name. `is_news`: it has metrics, or types, that the last birth did not tell. `newest`: the
+    place (epoch, seq) in the spool of the newest that was told of it."""
 
     name: str
     points: dict[str, Point] = field(default_factory=dict)
     standing: Standing = Standing.UNBORN
     is_news: bool = False
     silences: int = 0
+    newest: tuple[int, int] = (0, 0)
 
     def new_names(self, names: Sequence[str]) -> int:
         """How many metrics it would have more."""
@@ -118,6 +120,11 @@ class Device:
                 self.is_news = True
             points.append(point)
         return points
+
+    def is_new(self, epoch: int, seq: int) -> bool:
+        """Whether a live record was not told before. Those of a device come in the order of their places."""
+        before, self.newest = self.newest, max(self.newest, (epoch, seq))
+        return self.newest > before
 
     def take(self, row: Row) -> None:
         """These are the newest values."""

@@ -3,11 +3,12 @@
 Its rules are tables: phases.py (the connection) and standings.py (a device); what it may commit is in proofs.py.
 
     will = node.connecting(at)                 each CONNECT: the Will to give to the server node.server
-    orders = node.connected(at)                CONNACK has come
+    orders = node.connected(at, most)          CONNACK has come; the server carries messages of `most` bytes
     orders = node.received(topic, ...)         a message has come: STATE, NCMD, DCMD
-    orders = node.record(ticket, record, at)   while node.ready
-    asked = node.asked()                       a PINGREQ, or a PUBLISH or SUBSCRIBE of QoS 1, is being written
-    node.answered(asked, at)                   its PINGRESP, PUBACK, SUBACK has come
+    node.examine(record)                       before the first record of a message
+    orders = node.record(ticket, record, at)   while node.ready; the ticket of a message goes with its last record
+    asked = node.asked()                       something that the server must answer is being written
+    node.answered(asked, at)                   its answer has come: PINGRESP, PUBACK, SUBACK, UNSUBACK
     orders = node.due(at)                      at node.next_due() at the latest
     node.taken()                               the tickets that may be committed
     node.lost()                                the connection is gone; or orders = node.leave(why, at)
@@ -83,8 +84,13 @@ class EdgeNode:
         return self._phase is Phase.BORN
 
     @property
+    def bd_seq(self) -> int:
+        """The number of the present connection, or of the last: the next CONNECT has the one after it."""
+        return self._bd_seq
+
+    @property
     def unproven(self) -> int:
-        """How many records were sent that no answer has proven yet: while there are any, ask."""
+        """How many messages were sent that no answer has proven yet: while there are any, ask."""
         return self._proofs.unproven
 
     # --- the connection ----------------------------------------------------------------------------------------------
@@ -97,8 +103,10 @@ class EdgeNode:
         self._happened(Event.DIALLED, at)
         return self._voice.ndeath(self._bd_seq, at.utc_ms)
 
-    def connected(self, at: Moment) -> list[Order]:
-        """The server let us in."""
+    def connected(self, at: Moment, most_bytes: int | None = None) -> list[Order]:
+        """The server let us in; it carries payloads of `most_bytes`, None: of any size."""
+        wanted = self._settings.max_message_bytes
+        self._voice.max_bytes = wanted if most_bytes is None else min(wanted, most_bytes)
         if not self._settings.host_id:
             return self._happened(Event.LET_IN, at)
         if self._settings.servers > 1:
@@ -113,8 +121,12 @@ class EdgeNode:
         """End the connection in order."""
         return self._happened(Event.LEAVING, at, why)
 
-    def received(self, topic: str, payload: bytes, retained: bool, at: Moment) -> list[Order]:
-        """A message on a topic that was subscribed to."""
+    def received(self, topic: str, payload: bytes, retained: bool, at: Moment, *, births: bool = True) -> list[Order]:
+        """A message on a topic that was subscribed to.
+
+        `births` is False while those of before are still on their way out: a host that asks for them gets these, and
+        whoever asks without end does not fill our memory.
+        """
         if self._settings.host_id and topic == state_topic(self._settings.host_id):
             return self._heard_state(topic, payload, at)
         command = self._settings.address.command(topic)
@@ -124,7 +136,7 @@ class EdgeNode:
             return [Refusal(topic, "", "a retained command is not done: clear it on the server")]
         verb, device = command
         asked = asked_for(verb, self._telling.device(device), self._telling.by_alias, topic, payload)
-        return [*asked.answers, *(self._happened(Event.REBIRTH, at) if asked.rebirth else ())]
+        return [*asked.answers, *(self._happened(Event.REBIRTH, at) if asked.rebirth and births else ())]
 
     def _heard_state(self, topic: str, payload: bytes, at: Moment) -> list[Order]:
         try:
@@ -181,16 +193,22 @@ class EdgeNode:
         """The tags of a device are known. Raises UplinkRefused when they are too many."""
         return self._telling.announced(name, tags, at, self.ready)
 
-    def record(self, ticket: int, record: OutRecord, at: Moment) -> Sequence[Order]:
-        """Publish a record of the spool; `taken` will name its ticket.
+    def examine(self, record: OutRecord) -> None:
+        """Raises UplinkRefused when a record can never be sent: before those it travels with have been."""
+        if not isinstance(record.item, Gap):
+            self._telling.examine(record.item)
+
+    def record(self, ticket: int | None, record: OutRecord, at: Moment) -> Sequence[Order]:
+        """Publish a record of the spool; `taken` will name its ticket (None: more of its message follows).
 
         Raises UplinkDown when not `ready`, UplinkRefused when it can never be sent: then nothing has changed.
         """
         if not self.ready:
             raise UplinkDown(f"no session with the hosts: {self._phase.value}")
         item, telling = record.item, self._telling
-        said = telling.gap(record, item, at) if isinstance(item, Gap) else telling.batch(item, record.historical, at)
-        self._proofs.sent(ticket)
+        said = telling.gap(record, item, at) if isinstance(item, Gap) else telling.batch(record, item, at)
+        if ticket is not None:
+            self._proofs.sent(ticket)
         return said
 
     # --- time and proof ----------------------------------------------------------------------------------------------

@@ -73,23 +73,32 @@ class Telling:
         device, _ = self._learn(name, tags, "", at)
         return self._heard(device, News.ANNOUNCED, at) if born else []
 
+    def examine(self, batch: Batch) -> None:
+        """Raises UplinkRefused for readings that can never be sent."""
+        self._refuse_long(batch)
+        device = self._devices.get(batch.source) or Device(batch.source)
+        self._refuse_many(device, [metric_name(tag, batch.aggregate) for tag in batch.tags])
+
     def gap(self, record: OutRecord, gap: Gap, at: Moment) -> list[Publish]:
         """Readings are missing; and perhaps the device is."""
         text = json.encode([record], self._gateway, many=False).decode()
         time_ms = max(0, gap.until_ns // 1_000_000)
-        said = [self._voice.gap(text, time_ms, record.historical, at.utc_ms)]
         device = self._devices.get(gap.source)
-        if device is not None and not record.historical and gap.reason.startswith(_DOWN):
+        is_late = record.historical or (device is not None and not device.is_new(record.epoch, record.seq))
+        said = [self._voice.gap(text, time_ms, is_late, at.utc_ms)]
+        if device is not None and not is_late and gap.reason.startswith(_DOWN):
             said += self._heard(device, News.UNREACHABLE, at)
         return said
 
-    def batch(self, batch: Batch, historical: bool, at: Moment) -> list[Publish]:
+    def batch(self, record: OutRecord, batch: Batch, at: Moment) -> list[Publish]:
         """Readings. Raises UplinkRefused, before anything has changed, when they can never be sent."""
         self._refuse_long(batch)
         device, points = self._learn(batch.source, batch.tags, batch.aggregate, at)
         speaks = device.speaks_for(batch)
-        # What an aggregate makes of a device that is gone comes late too
-        is_late = historical or (device.standing is Standing.DEAD and not speaks)
+        # What comes once more, its arrival unproven, is older than the births that went before it. What an aggregate
+        # makes of a device that is gone comes late too.
+        is_late = record.historical or not device.is_new(record.epoch, record.seq)
+        is_late = is_late or (device.standing is Standing.DEAD and not speaks)
         said: list[Publish] = []
         data: list[bytes] = []
         for row in rows_of(batch, points):
@@ -135,14 +144,19 @@ class Telling:
 
     def _learn(self, name: str, tags: Sequence[Tag], aggregate: str, at: Moment) -> tuple[Device, list[Point]]:
         device = self._devices.get(name) or Device(name)
-        more = device.new_names([metric_name(tag, aggregate) for tag in tags])
-        if len(self._by_alias) + more > self._max_metrics:
-            raise UplinkRefused(f"{name}: with its tags there are more than {self._max_metrics} metrics")
+        more = self._refuse_many(device, [metric_name(tag, aggregate) for tag in tags])
         points = device.learn(tags, aggregate, FIRST_ALIAS + len(self._by_alias), at.utc_ms)
         self._devices[name] = device
         if more:
             self._by_alias |= {point.alias: (device, point) for point in points}
         return device, points
+
+    def _refuse_many(self, device: Device, names: Sequence[str]) -> int:
+        """How many of these metrics are new; not more than there may be."""
+        more = device.new_names(names)
+        if len(self._by_alias) + more > self._max_metrics:
+            raise UplinkRefused(f"{device.name}: with its tags there are more than {self._max_metrics} metrics")
+        return more
 
     def _refuse_long(self, batch: Batch) -> None:
         most = self._voice.max_bytes - _OVERHEAD_BYTES

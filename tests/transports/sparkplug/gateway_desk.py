@@ -86,6 +86,7 @@ class Desk:
         self.node = EdgeNode(NodeSettings(ADDRESS, "gw", **settings))
         self.at = Moment(100.0, UTC_MS)
         self.ticket = 0
+        self.newest = None
 
     def later(self, seconds=1.0):
         self.at = Moment(self.at.now + seconds, self.at.utc_ms + int(seconds * 1000))
@@ -104,8 +105,13 @@ class Desk:
         return self.put(Gap(device, reason, UTC_MS * 1_000_000, (UTC_MS + 5) * 1_000_000, 3, 7, 5), historical)
 
     def put(self, item, historical=False):
+        self.newest = OutRecord("out", 1, self.ticket + 1, item, historical)
+        return self.again(self.newest)
+
+    def again(self, record):
+        """A record under the next ticket."""
         self.ticket += 1
-        return self.node.record(self.ticket, OutRecord("out", 1, self.ticket, item, historical), self.later())
+        return self.node.record(self.ticket, record, self.later())
 
     def receive(self, topic, payload, retained=False):
         return self.node.received(topic, payload, retained, self.later())

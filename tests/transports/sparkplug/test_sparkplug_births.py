@@ -127,6 +127,27 @@ def test_tck_id_payloads_ndeath_will_message_publisher_disconnect_mqtt311():
     assert kinds == ["Publish", "HangUp"]
 
 
+def test_the_number_of_the_present_connection_is_known():
+    desk = Desk()
+    for number in (0, 1, 2):
+        desk.connect()
+        assert desk.node.bd_seq == number
+        desk.node.lost(desk.later())
+        assert desk.node.bd_seq == number
+
+
+def test_what_the_server_carries_divides_data_too():
+    desk = Desk(max_message_bytes=1000)
+    desk.node.connecting(desk.later())
+    desk.node.connected(desk.later(), 400)
+    desk.record(scan(1.5, 7))
+    scans = [scan(n + 0.5, n) for n in range(100)]
+    assert max(len(said.sent.payload) for said in heard(desk.record(*scans))) <= 430
+    desk.connect()
+    again = [scan(n + 0.25, n) for n in range(100)]
+    assert max(len(said.sent.payload) for said in heard(desk.record(*again))) > 430
+
+
 # --- NBIRTH ---------------------------------------------------------------------------------------------------------
 
 

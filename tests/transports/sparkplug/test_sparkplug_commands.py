@@ -133,6 +133,13 @@ def test_tck_id_payloads_ncmd_retain():
     assert [type(order) for order in orders] == [Refusal]
 
 
+def test_a_rebirth_that_is_asked_for_while_births_leave_needs_no_others():
+    desk, _ = pressing()
+    request = write(Form.BOOLEAN, True, name="Node Control/Rebirth")
+    assert desk.node.received(NCMD, request, False, desk.later(), births=False) == []
+    assert verbs(desk.receive(NCMD, request)) == ["NBIRTH", "DBIRTH press"]
+
+
 def test_null_is_not_written():
     desk, alias = pressing()
     (refusal,) = desk.receive(DCMD, command(Metric(alias=alias["speed"], is_null=True)))

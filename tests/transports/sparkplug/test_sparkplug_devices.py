@@ -1,6 +1,7 @@
 """Data by exception, deaths and returns of devices, history, gaps. Tests named tck_id_... keep that rule."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.transports.sparkplug.gateway_desk import (
     verbs,
     write,
 )
-from transports.samples import DataType, Quality, Tag
+from transports.samples import DataType, Quality, Tag, batch_of
 from transports.sparkplug.datatypes import Form, SparkplugType, Wired
 from transports.sparkplug.telling import QUIET_S
 
@@ -340,6 +341,54 @@ def test_history_of_tags_that_are_unknown_is_told_after_a_birth_with_them():
 def test_the_history_of_a_bad_reading_is_bad():
     said = said_by(desk_with_press(), gone(), historical=True)
     assert [(metric.is_null, metric.properties) for metric in said.metrics] == [(True, BAD)] * 2
+
+
+# --- once more ------------------------------------------------------------------------------------------------------
+
+
+def test_what_comes_again_is_history_and_changes_nothing_of_the_present():
+    desk = desk_with_press()
+    desk.record(scan(2.5, 7))
+    first = desk.newest
+    desk.record(scan(3.5, 7))
+    desk.node.lost(desk.later())
+    dbirth = heard(desk.connect()[1])[1]
+    assert dbirth.by_name["force"].value.content == 3.5
+    (again,) = heard(desk.again(first))
+    assert [(metric.value.content, metric.is_historical) for metric in again.metrics] == [(2.5, True), (7, True)]
+    assert heard(desk.record(scan(3.5, 7))) == []  # still the present
+    assert desk.prove() == [4, 5]
+
+
+def test_a_loss_that_comes_again_kills_nobody_who_is_back():
+    desk = desk_with_press()
+    desk.record(gone())
+    loss = desk.newest
+    desk.record(scan(2.5, 7))
+    (again,) = heard(desk.again(loss))
+    assert (again.verb, again.metrics[0].is_historical) == ("DDATA", True)
+    desk.gap(reason="process is down: x")
+    gap = desk.newest
+    desk.record(scan(2.5, 8))
+    assert verbs(desk.again(gap)) == ["NDATA"]
+
+
+def test_what_a_device_said_before_it_died_is_told_when_it_comes_again():
+    desk = desk_with_press()
+    desk.record(scan(2.5, 7))
+    last = desk.newest
+    desk.record(gone())
+    desk.node.lost(desk.later())
+    assert verbs(desk.connect()[1]) == ["NBIRTH"]
+    assert verbs(desk.again(last)) == ["DBIRTH press", "DDATA press"]
+    assert verbs(desk.node.due(desk.later(QUIET_S))) == ["DDEATH press"]
+
+
+def test_a_new_epoch_of_the_spool_is_new():
+    desk = desk_with_press()
+    desk.record(scan(2.5, 7))
+    (said,) = heard(desk.again(replace(desk.newest, epoch=2, seq=1, item=batch_of("press", 1, [scan(4.5, 7)]))))
+    assert not said.metrics[0].is_historical
 
 
 # --- the node's own metric ------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class Session(RuleBasedStateMachine):
     def begin(self, hosted, servers):
         self.desk = Desk(host_id=HOST if hosted else "", servers=servers, max_message_bytes=400)
         self.host, self.wire, self.clock = HostModel(), [], 0
-        self.read_by_server, self.committed, self.newest = set(), [], {}
+        self.read_by_server, self.committed, self.newest, self.told = set(), [], {}, []
         self.connect()
         if hosted:
             self.host_says(True, False)
@@ -170,6 +170,7 @@ class Session(RuleBasedStateMachine):
         self.put(lambda: self.desk.record(scan(*values, tags=tags), device=device, **options))
         if kind != "aggregate":
             self.forget_other_types(device, tags)
+            self.told = [*self.told[-5:], (self.desk.newest, device, tags)]
         if kind == "live":
             self.newest.setdefault(device, {}).update(zip([tag.name for tag in tags], values, strict=True))
 
@@ -180,6 +181,14 @@ class Session(RuleBasedStateMachine):
         self.forget_other_types(device, tags)
         for tag in () if late else tags:
             self.newest.get(device, {}).pop(tag.name, None)
+
+    @precondition(lambda self: self.desk.node.ready and self.told)
+    @rule(data=st.data())
+    def tell_again(self, data):
+        """What was not proven comes once more, and a witness too: it says nothing of the present."""
+        record, device, tags = data.draw(st.sampled_from(self.told))
+        self.put(lambda: self.desk.again(record))
+        self.forget_other_types(device, tags)
 
     @precondition(lambda self: self.desk.node.ready)
     @rule(device=DEVICES, late=st.booleans(), down=st.booleans())

@@ -1,10 +1,15 @@
 """When what was sent at QoS 0 may be committed."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.transports.sparkplug.gateway_desk import HOST, STATE, born, scan, state
+from tests.transports.sparkplug.gateway_desk import HOST, STATE, born, scan, state, verbs
+from transports.errors import UplinkRefused
+from transports.payloads import OutRecord
+from transports.samples import DataType, Tag, batch_of
 from transports.sparkplug.proofs import Confirm, Proofs
 
 
@@ -137,3 +142,28 @@ def test_only_what_left_before_a_question_that_was_answered_is_taken(steps, data
             assert proofs.taken() == fresh
             proven.update(fresh)
         assert proofs.taken() == []
+
+
+def test_a_message_of_several_records_is_committed_when_its_last_is_proven():
+    desk = born()
+    desk.record(scan(1.5, 7))
+    first = desk.newest
+    desk.prove()
+    desk.node.record(None, replace(first, seq=2), desk.later())
+    asked = desk.node.asked()
+    desk.node.record(9, replace(first, seq=3), desk.later())
+    desk.node.answered(asked, desk.later())
+    assert desk.node.taken() == []
+    assert desk.prove() == [9]
+
+
+def test_what_can_never_be_sent_is_found_before_anything_is_said():
+    desk = born(max_metrics=2, max_message_bytes=400)
+    record = OutRecord("out", 1, 1, batch_of("press", 1, [scan("x" * 200, tags=(Tag("t", DataType.STRING),))]))
+    with pytest.raises(UplinkRefused, match="200 bytes"):
+        desk.node.examine(record)
+    three = (Tag("a"), Tag("b"), Tag("c"))
+    with pytest.raises(UplinkRefused, match="more than 2 metrics"):
+        desk.node.examine(replace(record, item=batch_of("press", 1, [scan(1.0, 2.0, 3.0, tags=three)])))
+    desk.node.examine(replace(record, item=batch_of("press", 1, [scan(1.0, 2.0, tags=three[:2])])))
+    assert verbs(desk.record(scan(1.0, 2.0, tags=three[:2]))) == ["DBIRTH press"]
