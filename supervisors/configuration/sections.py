@@ -4,7 +4,7 @@ A mistake in the text is a problem, and stops the whole configuration. A strange
 own when it is imported or asked is not: that one spec is broken, with the reason, and the others run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from types import ModuleType
@@ -69,6 +69,8 @@ def uplink(name: str, table: Any, problems: Problems) -> UplinkSpec | None:
         return None
     spec, before = UplinkSpec(name=name, **read), len(problems)
     payload = _loaded(catalog.PAYLOADS, spec.payload, f"{spec.path}.payload", problems)
+    if getattr(_loaded(catalog.UPLINKS, spec.type, f"{spec.path}.type", problems), "OWN_FORM", False):
+        problems.extend(_meaningless(table, spec))
     if len(problems) > before:
         return None
     if isinstance(payload, Broken) and not spec.broken:
@@ -80,6 +82,14 @@ def aggregate(name: str, table: Any, problems: Problems) -> AggregateSpec | None
     """The aggregate of that name, or None when `problems` grew."""
     read = _read_own("aggregate", name, table, (AggregateCommon, AggregateSettings), problems)
     return None if read is None else AggregateSpec(name=name, **read)
+
+
+def _meaningless(table: Mapping[str, Any], spec: UplinkSpec) -> Iterator[Problem]:
+    """What is said of the form of messages where the protocol has a form of its own."""
+    for key in ("payload", "compress"):
+        if key in table:
+            cure = f"must be left out; {spec.type} has a form of its own"
+            yield Problem(f"{spec.path}.{key}", repr(table[key]), cure)
 
 
 def program(name: str, table: Any, problems: Problems) -> ProgramSpec | None:

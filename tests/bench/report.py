@@ -32,6 +32,8 @@ class Aim:
         return f"{self.sense} {shown(self.limit)}" if self.sense else ""
 
 
+_CELLS = ("100b_one", "100b_many", "10k_one", "10k_many")  # payload, messages in flight
+
 # Every figure that there is, in the order of the table. The aims are for two cores, broker and subscriber included.
 FIGURES: Mapping[str, Aim] = {
     "passthrough_samples_per_s": Aim("samples/s", AT_LEAST, 1_000_000),
@@ -67,6 +69,10 @@ FIGURES: Mapping[str, Aim] = {
     "first_delivery_after_outage_s": Aim("s", AT_MOST, 5),
     "wire_bytes_per_sample_raw": Aim("bytes"),
     "wire_bytes_per_sample_aggregated": Aim("bytes"),
+    **{f"uplinks_https_{what}_{cell}": Aim("of MQTT's") for what in ("time", "cpu") for cell in _CELLS},
+    **{f"uplinks_https_bytes_{size}": Aim("of MQTT's") for size in ("100b", "10k")},
+    **{f"uplinks_tls_cpu_{cell}": Aim("of plain MQTT's", AT_MOST, 1.25) for cell in _CELLS},
+    **{f"uplinks_of_paho_{cell}": Aim("of bare paho's", AT_LEAST, 0.8) for cell in _CELLS},
 }
 
 Values = Mapping[str, Sequence[float]]

@@ -26,6 +26,7 @@ MODULES = (
     "drain",
     "outage",
     "wire",
+    "uplinks",
 )
 
 

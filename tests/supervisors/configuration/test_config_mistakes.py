@@ -137,6 +137,12 @@ MISTAKES = {
         PLC.replace("= 1 }", "= 1, scale = 0.0 }"), 4, "device.plc.tags.speed.scale = 0.0", "must not be 0"
     ),
     "qos": Mistake(CLOUD + "qos = 3\n", 4, "uplink.cloud.qos = 3", "must be one of 0, 1, 2"),
+    "a form of its own": Mistake(
+        CLOUD.replace('"mqtt"', '"sparkplug"') + 'group_id = "g"\npayload = "msgpack"\n',
+        5,
+        "uplink.cloud.payload = 'msgpack'",
+        "must be left out; sparkplug has a form of its own",
+    ),
     "log level": Mistake(
         '[gateway]\nlog_level = "loud"\n' + PLC, 2, "gateway.log_level = 'loud'", "one of debug, info"
     ),
