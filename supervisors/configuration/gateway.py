@@ -23,7 +23,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from actors.diagnosing.settings import Settings as DiagnosticsSettings
 from actors.networks.settings import Settings as LinkSettings
@@ -39,6 +39,8 @@ from supervisors.configuration.tables import (
     UplinkCommon,
 )
 from transports.errors import Problem
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,45 +96,37 @@ class LineSpec(_Named, LineCommon):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuleSpec:
-    """One rule: it has no process of its own, so no settings but these, as `table` and built."""
+class _Part(Generic[S]):
+    """What has no process of its own, and so no settings but these, as `table` and built."""
+
+    section: ClassVar[str]
 
     name: str
     table: Mapping[str, Any] = field(hash=False)
-    settings: RuleSettings = field(hash=False)
+    settings: S = field(hash=False)
 
     @property
     def path(self) -> str:
         """Where it stands in the configuration."""
-        return f"rule.{self.name}"
+        return f"{self.section}.{self.name}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LinkSpec:
-    """One network link: it has no process of its own, so no settings but these, as `table` and built."""
+class RuleSpec(_Part[RuleSettings]):
+    """One rule."""
 
-    name: str
-    table: Mapping[str, Any] = field(hash=False)
-    settings: LinkSettings = field(hash=False)
-
-    @property
-    def path(self) -> str:
-        """Where it stands in the configuration."""
-        return f"link.{self.name}"
+    section = "rule"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrincipalSpec:
-    """Somebody who may ask from above: its settings, as `table` and built."""
+class LinkSpec(_Part[LinkSettings]):
+    """One network link."""
 
-    name: str
-    table: Mapping[str, Any] = field(hash=False)
-    settings: PrincipalSettings = field(hash=False)
+    section = "link"
 
-    @property
-    def path(self) -> str:
-        """Where it stands in the configuration."""
-        return f"principal.{self.name}"
+
+class PrincipalSpec(_Part[PrincipalSettings]):
+    """Somebody who may ask from above."""
+
+    section = "principal"
 
 
 Spec = DeviceSpec | AggregateSpec | UplinkSpec | ProgramSpec | LineSpec

@@ -106,31 +106,27 @@ def line(name: str, table: Any, problems: Problems) -> LineSpec | None:
 
 def rule(name: str, table: Any, problems: Problems) -> RuleSpec | None:
     """The rule of that name, or None when `problems` grew. What its expressions say is looked at with all devices."""
-    path = f"rule.{name}"
-    if not _is_table(table, path, problems):
-        return None
-    settings = _collected(lambda: build(RuleSettings, table, path), problems)
+    settings = _own_settings(RuleSettings, f"rule.{name}", table, problems)
     return None if settings is None else RuleSpec(name=name, table=dict(table), settings=settings)
 
 
 def link(name: str, table: Any, problems: Problems) -> LinkSpec | None:
     """The network link of that name, or None when `problems` grew."""
-    path = f"link.{name}"
-    if not _is_table(table, path, problems):
-        return None
-    settings = _collected(lambda: build(LinkSettings, table, path), problems)
+    settings = _own_settings(LinkSettings, f"link.{name}", table, problems)
     return None if settings is None else LinkSpec(name=name, table=dict(table), settings=settings)
 
 
 def principal(name: str, table: Any, problems: Problems) -> PrincipalSpec | None:
     """The principal of that name, or None when `problems` grew."""
-    path = f"principal.{name}"
     if not NAME.fullmatch(name):
-        problems.append(Problem(path, repr(name), f"a name {NAME_RULE}"))
-    if not _is_table(table, path, problems):
-        return None
-    settings = _collected(lambda: build(PrincipalSettings, table, path), problems)
+        problems.append(Problem(f"principal.{name}", repr(name), f"a name {NAME_RULE}"))
+    settings = _own_settings(PrincipalSettings, f"principal.{name}", table, problems)
     return None if settings is None else PrincipalSpec(name=name, table=dict(table), settings=settings)
+
+
+def _own_settings(settings: type[T], path: str, table: Any, problems: Problems) -> T | None:
+    """Of a table that has no keys but these; None when `problems` grew."""
+    return _collected(lambda: build(settings, table, path), problems) if _is_table(table, path, problems) else None
 
 
 def supervisor(name: str, table: Any, problems: Problems) -> SupervisorSpec | None:

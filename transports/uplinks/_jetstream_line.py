@@ -5,7 +5,6 @@ for ever that is none, and go on without TLS where the greeting, which anybody c
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -18,6 +17,7 @@ from nats.aio.transport import TcpTransport
 
 from transports.connecting import why_not
 from transports.errors import NotUnderstood, Problem, SettingsError, UplinkDown
+from transports.interfaces.dialing import dialled
 from transports.nkeys import UserKey, user_key
 from transports.tls import Tls, client_context
 from transports.uplinks import Identity
@@ -42,7 +42,7 @@ class Line(TcpTransport):
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: float) -> None:
         """TCP, through the interface."""
-        sock = await _dialled(str(uri.hostname), uri.port or 4222, self._interface)
+        sock = await dialled(str(uri.hostname), uri.port or 4222, connect_timeout, self._interface)
         self._io_reader, self._io_writer = await asyncio.open_connection(sock=sock, limit=buffer_size)
         self._bare_io_reader, self._bare_io_writer = self._io_reader, self._io_writer
 
@@ -65,25 +65,6 @@ class Line(TcpTransport):
         """Close it at once. May be called twice."""
         if self._io_writer is not None:
             self._io_writer.transport.abort()
-
-
-async def _dialled(host: str, port: int, interface: str) -> socket.socket:
-    loop, wrong = asyncio.get_running_loop(), OSError(f"no address of {host}")
-    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock, stands = socket.socket(family, kind, protocol), False
-        try:
-            sock.setblocking(False)
-            if interface:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-            await loop.sock_connect(sock, address)
-            stands = True
-            return sock
-        except OSError as error:
-            wrong = error
-        finally:
-            if not stands:  # or cancelled: the time is over
-                sock.close()
-    raise wrong
 
 
 class _Client(Client):

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.peers.scans import listen
 from transports.building import build
 from transports.checksums import Checksum
 from transports.errors import LinkDown, LinkRefused, LinkTimeout
 from transports.links import Commanded, Link, Listening, serial
-from transports.samples import Quality, Scan
+from transports.samples import Quality
 
 PATIENCE_S = 10
 TEMP = {"pattern": r"T=(?P<temp>\S+)"}
@@ -76,18 +77,6 @@ def line(tmp_path: Path) -> Iterator[Line]:
     made.plug_in()
     yield made
     made.unplug()
-
-
-def listen(link: Link, count: int) -> list[Scan]:
-    """The next scans, each read when the link's own descriptor says so."""
-    assert isinstance(link, Listening)
-    scans: list[Scan] = []
-    while len(scans) < count:
-        assert select.select([link.fileno()], [], [], PATIENCE_S)[0]
-        read = link.read()
-        assert isinstance(read, list)
-        scans += read
-    return scans
 
 
 def test_a_port_that_is_missing_is_told_together_with_those_that_are_there(line: Line) -> None:

@@ -283,7 +283,10 @@ def test_requests_that_nobody_takes_are_bounded_and_messages_still_go(server, st
 
 def test_an_interface_that_is_not_there_is_said_and_one_that_is_there_is_used(server, stream):
     where = {"stream": stream, "subject": f"{stream}.{{device}}"}
-    assert "No such device" in Sender(server, identity=Identity("plant", "cloud", None, "nowhere0"), **where).refusal()
+    assert (
+        "no network interface"
+        in Sender(server, identity=Identity("plant", "cloud", None, "nowhere0"), **where).refusal()
+    )
     assert Sender(server, identity=Identity("plant", "cloud", None, "lo"), **where).deliver(out(1)) == [1]
 
 
