@@ -47,6 +47,10 @@ COUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
         ("quarantined", "quarantined", False),
         ("missed", "readings missed", False),
     ),
+    "diagnostics": (
+        ("records", "records", True),
+        ("unanswered", "unanswered", False),
+    ),
     PROGRAM: (
         ("processes", "processes", False),
         ("lines", "lines", False),
@@ -91,6 +95,13 @@ def error(state: Mapping[str, Any]) -> str:
     return str(state["last_error"]) if "last_error" in state else ""
 
 
+def warnings(state: Mapping[str, Any]) -> list[str]:
+    """What it warns of, well as it is: an uplink of a certificate, the process of the links of one that is dead."""
+    links = state["links"].items() if "links" in state else ()
+    dead = [f"the link {name}: {link['trouble']}" for name, link in links if link["trouble"]]
+    return [*map(str, state.get("warnings") or ()), *dead]
+
+
 def _waiting(state: Mapping[str, Any]) -> Mapping[str, int]:
     return {name: count for stat in state["topics"].values() for name, count in stat["waiting"].items()}
 
@@ -107,6 +118,8 @@ def _does(kind: str, state: Mapping[str, Any]) -> Iterator[str]:
             yield f"{state[key]:,} {word}"
     if "topics" in state:
         yield from _topics(state)
+    if "links" in state:
+        yield ", ".join(f"{plain(name)} {'down' if link['trouble'] else 'up'}" for name, link in state["links"].items())
 
 
 def _topics(state: Mapping[str, Any]) -> Iterator[str]:

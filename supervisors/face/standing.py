@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from supervisors.face.doing import PROGRAM, disconnected, does, error, queue, spooled
+from supervisors.face.doing import PROGRAM, disconnected, does, error, queue, spooled, warnings
 from supervisors.face.wording import count, plain, share, shortened, size, span
 from supervisors.plan import Phase
 from transports.errors import HoldfastError
@@ -147,6 +147,7 @@ def _ailments(child: Child) -> Iterator[str]:
         yield f"not connected: {error(state) or 'no attempt has succeeded yet'}"
     elif error(state):
         yield error(state)
+    yield from warnings(state)
     for topic, stat in state["topics"].items() if "topics" in state else ():
         if stat["damaged"] or stat["quarantined"]:
             yield f"{topic}: {stat['damaged']} damaged records, {stat['quarantined']} segments set aside"

@@ -445,3 +445,15 @@ def test_what_json_cannot_say_is_not_called_good(value: Any) -> None:
     assert reading(Tag("t"), value, Quality.GOOD)["quality"] == Quality.UNCERTAIN_SUB_NORMAL
     assert reading(Tag("t"), value, Quality.BAD_TIMEOUT)["quality"] == Quality.BAD_TIMEOUT
     assert reading(Tag("t", unit="V"), 1.5, Quality.GOOD) == {"tag": "t", "value": 1.5, "quality": 0, "unit": "V"}
+
+
+def test_a_warning_stays_as_long_as_it_is_true_and_a_dead_link_is_one() -> None:
+    warned = child(
+        "cloud", "uplink", state={**UPLINK, "warnings": ["tls.verify is false: whoever answers is believed"]}
+    )
+    assert ailment(warned) == "tls.verify is false: whoever answers is believed"
+    assert row(name="cloud", kind="uplink", state=warned["state"]).mood == "wait"
+    links = {"ethernet": {"trouble": "eth0 has no carrier"}, "cellular": {"trouble": ""}}
+    network = child("network", "network", state={"links": links})
+    assert ailment(network) == "the link ethernet: eth0 has no carrier"
+    assert row(kind="network", state=network["state"]).does == "ethernet down, cellular up"
