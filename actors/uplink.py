@@ -38,12 +38,13 @@ from transports.interfaces.servers import servers_of
 from transports.mailbox import PeerDown, PeerUp, Timer
 from transports.messages import Message, Notice, Way
 from transports.names import ROOT
-from transports.uplinks import Identity, Limited, Telling, Uplink
+from transports.uplinks import Gathering, Identity, Limited, Telling, Uplink
 
 __all__ = ["UplinkActor", "Work"]
 
 log = logging.getLogger("holdfast.uplink")
 COMMIT_S = 0.1  # acknowledgements of this long are committed together, but no more than a window of them
+SAID_MOST = 64
 
 
 class UplinkActor(Actor):
@@ -60,7 +61,9 @@ class UplinkActor(Actor):
         self._commit_timer: Timer | None = None
         self._batch_timer: Timer | None = None
         self._attempts = 0
+        self._said_lost: set[str] = set()  # why, since it was connected: of several servers each has its reason
         self._telling: Telling | None = None
+        self._gathering: Gathering | None = None
         self._standing: Mapping[str, Any] = {}
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -129,6 +132,7 @@ class UplinkActor(Actor):
             self._lost(str(down))
             return
         self._telling = self._uplink if isinstance(self._uplink, Telling) else None
+        self._gathering = self._uplink if isinstance(self._uplink, Gathering) else None
         self._steering.meet(self._uplink)
         self._step()
 
@@ -145,7 +149,7 @@ class UplinkActor(Actor):
                 self._connected()
             if self._tally.connected:
                 self._intake.look()
-                self._outward.send(uplink)
+                self._outward.send(uplink, self._gathering)
                 self._steering.serve()
             self._watch(uplink)
         except UplinkDown as down:
@@ -161,6 +165,7 @@ class UplinkActor(Actor):
         if tally.last_error:
             self._say(Notice("connected again", is_bad=False))
         tally.connected, tally.last_error = True, ""
+        self._said_lost.clear()
         tally.connections += 1
         self._attempts = self._outward.probation.hits
         log.info("connected")
@@ -169,8 +174,10 @@ class UplinkActor(Actor):
 
     def _lost(self, why: str) -> None:
         tally = self._tally
-        if why != tally.last_error or tally.connected:
+        if why not in self._said_lost:
             self._warn(why)
+        if len(self._said_lost) < SAID_MOST:
+            self._said_lost.add(why)
         tally.connected, tally.last_error = False, why
         self._hang_up()
         self._path.fared(False)

@@ -29,9 +29,10 @@ class Changing:
         clock: Clock,
         tree: Callable[[], Tree],
         decide: Callable[[Step], None],
+        reaches: Callable[[str], bool],
     ) -> None:
         self._house, self._held, self._audit, self._clock = house, held, audit, clock
-        self._tree, self._decide = tree, decide
+        self._tree, self._decide, self._reaches = tree, decide, reaches
         self._reloader: Reloader | None = None
         self.modules = [*house.preload]  # what the next zygote loads
 
@@ -42,6 +43,7 @@ class Changing:
                 children=lambda: self._tree().children,
                 ending=lambda: self._tree().ending,
                 do=self._do,
+                reaches=self._reaches,
                 say=self._say,
                 preload=self._load_beforehand,
                 notify=self._house.reloading,

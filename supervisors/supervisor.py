@@ -70,7 +70,7 @@ class Supervisor:
         self._when_started: Callable[[], None] | None = None
         self._obituary = Obituary(mailbox, clock)
         self._deaths = Deaths(house.data_dir, self._obituary, clock, mailbox)
-        self.changing = Changing(house, self._held, audit, clock, self._now, self._changed)
+        self.changing = Changing(house, self._held, audit, clock, self._now, self._changed, self._reaches)
         start = partial(start_zygote, house.run_dir, self.changing.modules)
         self._births = Births(start, ZYGOTE_WITHIN_S, clock, mailbox, self._parent())
         self._wishes = Wishes(self._held, audit, self._now, self._decide, lambda now: mailbox.at(now, self.end))
@@ -281,6 +281,10 @@ class Supervisor:
     def zygote_line(self) -> Line:
         """For the watchdog: the zygote of the moment."""
         return self._births.line
+
+    def _reaches(self, name: str) -> bool:
+        """Whether an uplink says that it has its far end."""
+        return name in self._lives and bool(self._lives[name].state.get("connected"))
 
     def status(self) -> dict[str, Any]:
         """The tree as plain data, in start order."""

@@ -271,7 +271,8 @@ class WhichWay(Message):
 class Way(Message):
     """Use this link: bind to `interface`, and let only `may_pass` ("all", "aggregated", "alarms", "nothing") go.
 
-    `at_once`: the link in use is dead, and no farewell would get through; `why` says what it died of.
+    `at_once`: the link in use is dead, and no farewell would get through; `why` says what it died of. `index` is the
+    interface's in the kernel (0: not known): another one means that what was bound to it is dead.
     """
 
     link: str
@@ -279,6 +280,7 @@ class Way(Message):
     may_pass: str = "all"
     at_once: bool = False
     why: str = ""
+    index: int = 0
 
 
 @message
@@ -324,7 +326,8 @@ class Reload(Message):
     """Read the configuration again and change what has changed; go back when that is not well in `confirm_within_s`.
 
     `dry_run` only tells what would change; `to` (a number from the history) brings back an earlier configuration,
-    `text` is a new one. What either brings takes CONFIG's place when the gateway is well with it.
+    `text` is a new one. What either brings takes CONFIG's place when the gateway is well with it. `over` is the uplink
+    that this was asked over: the gateway is not well before that one has reached its far end again.
     """
 
     confirm_within_s: float = 60.0
@@ -333,6 +336,7 @@ class Reload(Message):
     who: str = ""
     why: str = ""
     text: bytes = b""
+    over: str = ""
 
 
 @message

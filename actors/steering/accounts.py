@@ -22,7 +22,7 @@ class Accounts:
 
     def __init__(self, mailbox: Mailbox, clock: Clock, uplink: str) -> None:
         self._mailbox, self._clock, self._uplink = mailbox, clock, uplink
-        self._reports: Reports | None = None
+        self._reports: dict[bool, Reports] = {}  # of principals, and of strangers, who must not crowd them out
         self.asked = self.granted = self.refused = 0
         self.last_refusal = ""
 
@@ -42,7 +42,8 @@ class Accounts:
     def turned_away(self, refusal: Refusal, verb: str) -> None:
         """Somebody who proved nothing."""
         self._count(refusal)
-        self._report(Requested(f"a stranger via {self._uplink}", verb, result=_told(refusal)), refusal.reason)
+        report = Requested(f"a stranger via {self._uplink}", verb, result=_told(refusal))
+        self._report(report, refusal.reason, is_stranger=True)
 
     def was_refused(self, request: Request, refusal: Refusal) -> None:
         """A principal."""
@@ -56,26 +57,28 @@ class Accounts:
 
     def close(self) -> None:
         """Tell all that was only counted."""
-        for report in self._reports.closed() if self._reports is not None else ():
-            self._tell(report)
+        for reports in self._reports.values():
+            for report in reports.closed():
+                self._tell(report)
 
     def _count(self, refusal: Refusal) -> None:
         self.refused += 1
         self.last_refusal = _told(refusal)[:200]
 
-    def _report(self, report: Requested, cause: str) -> None:
-        if self._reports is None:
-            self._reports = Reports(self._clock.now())
+    def _report(self, report: Requested, cause: str, is_stranger: bool = False) -> None:
+        if not self._reports:
+            self._reports = {known: Reports(self._clock.now()) for known in (False, True)}
             self._look_in_an_hour()
-        for told in self._reports.said(report, cause):
+        for told in self._reports[is_stranger].said(report, cause):
             self._tell(told)
 
     def _look_in_an_hour(self) -> None:
         self._mailbox.at(self._clock.now() + HOUR_S, self._hour_is_over)
 
     def _hour_is_over(self) -> None:
-        for report in self._reports.passed(self._clock.now()) if self._reports is not None else ():
-            self._tell(report)
+        for reports in self._reports.values():
+            for report in reports.passed(self._clock.now()):
+                self._tell(report)
         self._look_in_an_hour()
 
     def _tell(self, report: Requested) -> None:

@@ -6,8 +6,10 @@ answer <── ended <── writes.py, verbs.py <──────────
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from actors.steering.accounts import Accounts
@@ -21,12 +23,12 @@ from actors.steering.settings import Settings
 from actors.steering.verbs import Verbs
 from actors.steering.writes import Writes
 from transports.clock import Clock
-from transports.errors import HoldfastError
+from transports.errors import HoldfastError, UplinkDown
 from transports.mailbox import Mailbox
 from transports.messages import Command, Outcome
 from transports.requests.answers import Answer, Result
 from transports.requests.envelope import Opened, Unreadable, opened
-from transports.requests.nonces import Seen
+from transports.requests.nonces import Now, Seen
 from transports.requests.request import Request, Verb
 from transports.uplinks import Asked, Asking
 
@@ -40,7 +42,6 @@ class _Begun:
 
     asked: Asked
     request: Request
-    digest: str
     again: list[Asked] = field(default_factory=list)
 
 
@@ -71,6 +72,8 @@ class Desk:
         self._begun: dict[Key, _Begun] = {}
         self._rates = {name: Rate(may.max_per_minute, 60.0) for name, may in principals.items()}
         self._is_serving = False
+        self._heard_s = clock.now()
+        self._began = clock.utc_ns() - round(clock.now() * 1e9)
 
     def state(self) -> Mapping[str, Any]:
         """What the uplink tells of its requests."""
@@ -80,7 +83,7 @@ class Desk:
 
     def serve(self, uplink: Asking) -> None:
         """Take what has come, and send the answers that there are. May raise UplinkDown."""
-        self._is_serving = True
+        self._is_serving, self._heard_s = True, self._clock.now()
         try:
             for asked in uplink.asked():
                 self._take(asked)
@@ -92,8 +95,11 @@ class Desk:
         """A device tells what came of a command."""
         self._hands.writes.heard(sender, outcome)
 
-    def end(self) -> None:
-        """This process ends."""
+    def end(self, uplink: Asking | None = None) -> None:
+        """This process ends: what is to be answered still is, over the uplink of the moment."""
+        with suppress(UplinkDown):
+            if uplink is not None:
+                self._replies.send(uplink)
         self._accounts.close()
         self._hands.memory.close()
 
@@ -103,7 +109,11 @@ class Desk:
         self._accounts.asked += 1
         said = opened(asked.body)
         if isinstance(said, Unreadable):
-            self._turn_away(asked, said.id, Refusal(Reason.MALFORMED, said.why), "request")
+            refusal = Refusal(Reason.MALFORMED, said.why)
+            if said.is_answer:
+                self._accounts.turned_away(refusal, "request")
+            else:
+                self._turn_away(asked, said.id, refusal, "request")
             return
         name = identified(said.request, asked.sender, self._principals)
         doubt = name if isinstance(name, Refusal) else unproven(said, self._principals[name])
@@ -116,42 +126,50 @@ class Desk:
         """Nobody knows who that was."""
         self._accounts.turned_away(refusal, verb)
         answer = Answer(id_, Result.REFUSED, refusal.reason, refusal.why)
-        self._replies.say_to_stranger(asked, answer, self._clock.now())
+        self._replies.say_seldom(asked, answer, "", self._clock.now())
 
     # --- what they ask for -------------------------------------------------------------------------------------------
 
     def _hear(self, asked: Asked, said: Opened, request: Request) -> None:
-        name, now_ns, is_signed = request.principal, self._clock.utc_ns(), said.signature is not None
+        name, now, is_signed = request.principal, self._now(), said.signature is not None
         try:
-            nonces = self._hands.memory.nonces(now_ns)
+            nonces = self._hands.memory.nonces(now)
         except HoldfastError as unsafe:
-            self._refuse(asked, request, _unsafe(unsafe))
+            self._refuse_what_may_be_old(asked, request, _unsafe(unsafe))
             return
         refusal = addressed(request, self._here, is_signed) or timely(
-            request, is_signed, now_ns, nonces.floor_ns(name), nonces.newest_ns(name)
+            request, is_signed, now.utc_ns, nonces.floor_ns(name), nonces.newest_ns(name)
         )
         if refusal is not None:
-            self._refuse(asked, request, refusal)
+            self._refuse_what_may_be_old(asked, request, refusal)
         elif (seen := nonces.find(*_key(request))) is not None:
             self._repeat(asked, request, is_same=seen.digest == said.digest)
         else:
-            self._decide(asked, request, said.digest, now_ns)
+            self._decide(asked, request, said.digest, now)
 
-    def _decide(self, asked: Asked, request: Request, digest: str, now_ns: int) -> None:
+    def _now(self) -> Now:
+        return Now(self._clock.utc_ns(), self._began + round(self._clock.now() * 1e9))
+
+    def _decide(self, asked: Asked, request: Request, digest: str, now: Now) -> None:
         """It is new, and it is theirs: remember it before anything else, also when it is refused."""
-        refusal = self._objection(request)
-        until_ns = request.expires_ns or now_ns + LONGEST_NS
-        seen = Seen(*_key(request), until_ns, digest, is_timed=bool(request.expires_ns))
-        try:
-            self._hands.memory.remember(seen, now_ns, durably=refusal is None or refusal.reason is not Reason.RATE)
-        except HoldfastError as unsafe:
-            refusal = refusal or _unsafe(unsafe)
+        refusal, until_s = self._objection(request), self._until_s(request, now)
+        seen = Seen(
+            *_key(request), request.expires_ns or now.steady_ns + LONGEST_NS, digest, is_timed=request.expires_ns > 0
+        )
         if refusal is not None:
-            self._replies.keep(_key(request), self._refuse(asked, request, refusal))
+            answer = _refused(request, refusal)
+            self._replies.keep(_key(request), answer)
+            self._accounts.was_refused(request, refusal)
+            is_flood = refusal.reason is Reason.RATE
+            self._hands.memory.remember(seen, now, lambda _: self._say(asked, answer), durably=not is_flood)
             return
-        self._accounts.granted += 1
-        self._begun[_key(request)] = _Begun(asked, request, digest)
-        self._begin(request, now_ns)
+        self._begun[_key(request)] = _Begun(asked, request)
+        self._hands.memory.remember(seen, now, partial(self._begin, request, seen, until_s))
+
+    def _until_s(self, request: Request, now: Now) -> float:
+        """When it is too late to begin (monotonic): those before it, and the disk, may take their time."""
+        its_end_s = self._clock.now() + (request.expires_ns - now.utc_ns) / 1e9 if request.expires_ns else inf
+        return min(its_end_s, self._heard_s + request.ttl_s) if request.verb is Verb.WRITE else its_end_s
 
     def _objection(self, request: Request) -> Refusal | None:
         may = self._principals[request.principal]
@@ -161,21 +179,29 @@ class Desk:
             return Refusal(Reason.BUSY, f"{UNDER_WAY_MOST} requests are under way; ask anew when they are answered")
         return judged(request, may, self._here)
 
-    def _begin(self, request: Request, now_ns: int) -> None:
+    def _begin(self, request: Request, seen: Seen, until_s: float, unsafe: str) -> None:
+        """It has been written down that it came, or it is `unsafe` to do anything about it."""
         may, ended = self._principals[request.principal], partial(self._ended, _key(request))
-        if request.verb is Verb.WRITE:
-            self._hands.writes.begin(request.device, self._command(request, now_ns), may.devices, ended)
+        if unsafe:
+            ended(Ended(Result.REFUSED, Reason.DISK, _unsafe(unsafe).why, is_audited=False))
+            return
+        self._accounts.granted += 1
+        if self._clock.now() >= until_s:
+            why = "its time was over when it had been written down that it came: see to the disk"
+            ended(Ended(Result.EXPIRED, Reason.DISK, why, is_audited=False))
+        elif request.verb is Verb.WRITE:
+            self._hands.writes.begin(request.device, self._command(request, seen, until_s), may.devices, ended)
         else:
             self._hands.verbs.begin(request, self._accounts.who(request), may, ended)
 
-    def _command(self, request: Request, now_ns: int) -> Command:
-        """Its key is that of this request for ever, whoever tells it again."""
-        left_s = (request.expires_ns - now_ns) / 1e9 if request.expires_ns else request.ttl_s
+    def _command(self, request: Request, seen: Seen, until_s: float) -> Command:
+        """Its key is that of this request for ever, whoever tells it again; of one that has the same nonce or id when
+        this one is forgotten here, it is another, since the device forgets later."""
         return Command(
-            key="/".join((self._here.uplink, *_key(request))),
+            key="/".join((self._here.uplink, *_key(request), f"{seen.expires_ns}")),
             tag=request.tag,
             value=request.value,
-            until_s=self._clock.now() + min(request.ttl_s, left_s),
+            until_s=until_s,
             origin=f"uplink:{self._here.uplink}",
             who=self._accounts.who(request),
             why=request.why,
@@ -207,20 +233,28 @@ class Desk:
         earlier = self._replies.earlier(_key(request)) if is_same else None
         if not is_same:
             why = "another request had the same nonce, or id; choose a new one for each"
+        elif begun is not None:
+            why = "it came before, and is under way"
         elif earlier is not None:
             why = "it came before, and was answered so"
         else:
             why = "it came before; what came of it is not known here any more, but the audit has it"
-        self._refuse(asked, request, Refusal(Reason.REPLAYED, why), earlier)
+        self._refuse_what_may_be_old(asked, request, Refusal(Reason.REPLAYED, why), earlier)
 
-    def _refuse(self, asked: Asked, request: Request, refusal: Refusal, earlier: Answer | None = None) -> Answer:
+    def _refuse_what_may_be_old(
+        self, asked: Asked, request: Request, refusal: Refusal, earlier: Answer | None = None
+    ) -> None:
+        """It was its principal's once; whoever sent it now may have kept it."""
         self._accounts.was_refused(request, refusal)
-        answer = Answer(request.id, Result.REFUSED, refusal.reason, refusal.why, earlier=earlier)
-        self._say(asked, answer)
-        return answer
+        answer = replace(_refused(request, refusal), earlier=earlier)
+        self._replies.say_seldom(asked, answer, request.principal, self._clock.now())
+        self._send_soon()
 
     def _say(self, asked: Asked, answer: Answer) -> None:
         self._replies.say(asked, answer)
+        self._send_soon()
+
+    def _send_soon(self) -> None:
         if not self._is_serving:
             self._wake()
 
@@ -229,5 +263,9 @@ def _key(request: Request) -> Key:
     return request.principal, request.nonce or request.id
 
 
-def _unsafe(why: HoldfastError) -> Refusal:
+def _refused(request: Request, refusal: Refusal) -> Answer:
+    return Answer(request.id, Result.REFUSED, refusal.reason, refusal.why)
+
+
+def _unsafe(why: HoldfastError | str) -> Refusal:
     return Refusal(Reason.DISK, f"not done, or it might be done twice: {why}")

@@ -92,7 +92,8 @@ def timely(request: Request, is_signed: bool, now_ns: int, floor_ns: int, newest
     if not request.expires_ns:
         return None
     if now_ns < max(SET_NS, newest_ns - LONGEST_NS - SKEW_NS):
-        return Refusal(Reason.CLOCK, "the gateway's clock is not set: whether this has expired cannot be told")
+        why = "the gateway's clock is not set, or stands before what was taken already: whether this has expired "
+        return Refusal(Reason.CLOCK, f"{why}cannot be told; set it")
     if request.expires_ns <= now_ns:
         late_s = (now_ns - request.expires_ns) / 1e9
         return Refusal(Reason.EXPIRED, f"it expired {late_s:.0f} s ago by the gateway's clock")

@@ -19,8 +19,11 @@ def unproven(said: Opened, may: Settings) -> Refusal | None:
 
     try:
         key = public_key(may.key or _key_in_file(may))
-    except (NotUnderstood, OSError, UnicodeDecodeError) as wrong:
-        return Refusal(Reason.SIGNATURE, f"its key cannot be read here: {wrong!s:.200}")
+    except NotUnderstood as wrong:
+        return Refusal(Reason.SIGNATURE, f"its key here {wrong}")
+    except (OSError, UnicodeDecodeError) as wrong:  # where the file lies is nothing for strangers
+        why = str(wrong.strerror) if isinstance(wrong, OSError) else "it is no text"
+        return Refusal(Reason.SIGNATURE, f"its key_file cannot be read here ({why})")
     if not fits(key, said.text, said.signature):
         return Refusal(Reason.SIGNATURE, "the signature does not fit: another key, or the text was changed")
     return None

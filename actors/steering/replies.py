@@ -10,7 +10,7 @@ from transports.uplinks import Asked, Asking
 WAITING_MOST = 256  # for the uplink
 EARLIER_MOST = 256  # that are told again
 VALUE_MOST = 4096  # bytes of an answer that is kept with its value
-STRANGERS_PER_S = 20  # answers to those who prove nothing
+SELDOM_PER_S = 20  # answers to what anybody could have sent
 
 Key = tuple[str, str]  # principal, nonce
 
@@ -22,15 +22,16 @@ class Replies:
         self._gateway = gateway
         self._waiting: deque[tuple[Asked, bytes]] = deque(maxlen=WAITING_MOST)
         self._earlier: OrderedDict[Key, Answer] = OrderedDict()
-        self._strangers = Rate(STRANGERS_PER_S, 1.0)
+        self._rates: dict[str, Rate] = {}
 
     def say(self, asked: Asked, answer: Answer) -> None:
         """To be sent; where too many wait, the oldest never is."""
         self._waiting.append((asked, packed(answer, self._gateway)))
 
-    def say_to_stranger(self, asked: Asked, answer: Answer, now: float) -> None:
-        """To be sent, unless so many were lately."""
-        if self._strangers.allows(now):
+    def say_seldom(self, asked: Asked, answer: Answer, principal: str, now: float) -> None:
+        """To be sent, unless so many were lately: to somebody who proved nothing (""), or to a principal whose message
+        was good once, and anybody could have kept it."""
+        if self._rates.setdefault(principal, Rate(SELDOM_PER_S, 1.0)).allows(now):
             self.say(asked, answer)
 
     def send(self, uplink: Asking) -> None:

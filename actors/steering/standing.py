@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from actors.steering.policy import Reason, Refusal, is_among
+from actors.steering.settings import Settings
+from transports.requests.request import Verb
 from transports.settings import nearest
 
 Child = Mapping[str, Any]
 _SHOWN = ("name", "kind", "phase", "held", "for_s", "restarts", "reason", "last_end")
-_OF_GATEWAY = ("uptime_s", "ending", "config", "reload")
+_OF_RELOAD = ("attempt", "phase", "left_s", "number", "outcome")  # the rest names children, and paths
 
 
 def not_coming(children: Iterable[Child], device: str, devices: tuple[str, ...]) -> Refusal | None:
@@ -27,14 +29,33 @@ def not_coming(children: Iterable[Child], device: str, devices: tuple[str, ...])
     return None
 
 
-def shown(status: Mapping[str, Any], name: str, devices: tuple[str, ...]) -> dict[str, Any]:
-    """The status for those above: of the children that they may see, or one of them with all that it says itself."""
-    children = [child for child in status["children"] if is_among(str(child["name"]), devices)]
+def unknown(children: Iterable[Child], name: str, devices: tuple[str, ...]) -> Refusal | None:
+    """That there is nobody of that name. Names are suggested among `devices` alone."""
+    known = [str(child["name"]) for child in children]
+    if name in known:
+        return None
+    hint = nearest(name, [each for each in known if is_among(each, devices)])
+    return Refusal(Reason.ABSENT, f"there is no {name}; {hint}")
+
+
+def shown(status: Mapping[str, Any], name: str, may: Settings) -> dict[str, Any]:
+    """The status for those above: of the children that they may see, or one of them with all that it says itself; of
+    reloads only how they stand, to who may not reload."""
+    children = [child for child in status["children"] if is_among(str(child["name"]), may.devices)]
     if name:
         told = [{**_child(child), "state": child["state"]} for child in children if child["name"] == name]
     else:
         told = list(map(_child, children))
-    return {**{key: status[key] for key in _OF_GATEWAY if key in status}, "children": told}
+    config, reload = status["config"], status["reload"]
+    if Verb.RELOAD not in may.verbs:
+        config, reload = _some(config, ("number",)), _some(reload, _OF_RELOAD)
+    facts = {"uptime_s": status["uptime_s"], "ending": status["ending"], "config": config, "reload": reload}
+    return {**facts, "children": told}
+
+
+def _some(told: Mapping[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """None without a reloader."""
+    return {key: told[key] for key in keys if key in told} if told is not None else None
 
 
 def _child(child: Child) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from actors.steering.beside import Beside, Disk
 from actors.steering.desk import Desk, Hands
 from actors.steering.memory import Memory
 from actors.steering.policy import Here
@@ -33,7 +34,8 @@ class Steering:
     def __init__(
         self, mailbox: Mailbox, clock: Clock, here: Here, steered: Steered, wake: Callable[[], object]
     ) -> None:
-        self._desk = desk_of(mailbox, clock, here, steered, wake) if steered.principals else None
+        disk = Beside(mailbox, clock)
+        self._desk = desk_of(mailbox, clock, here, steered, wake, disk) if steered.principals else None
         self._uplink: Asking | None = None
 
     def meet(self, uplink: Uplink | None) -> None:
@@ -57,13 +59,17 @@ class Steering:
         return {"requests": self._desk.state()} if self._desk is not None else {}
 
     def end(self) -> None:
-        """This process ends."""
+        """This process ends; what waits to be answered is handed over before the connection is closed."""
         if self._desk is not None:
-            self._desk.end()
+            self._desk.end(self._uplink)
 
 
-def desk_of(mailbox: Mailbox, clock: Clock, here: Here, steered: Steered, wake: Callable[[], object]) -> Desk:
+def desk_of(
+    mailbox: Mailbox, clock: Clock, here: Here, steered: Steered, wake: Callable[[], object], disk: Disk
+) -> Desk:
     """The desk of the uplink `here`. Raises SettingsError."""
     settings = {name: build(Settings, table, f"principal.{name}") for name, table in steered.principals.items()}
-    hands = Hands(Memory(steered.state_dir, settings), Writes(mailbox, clock), Verbs(mailbox, steered.crashes))
+    hands = Hands(
+        Memory(steered.state_dir, settings, disk), Writes(mailbox, clock), Verbs(mailbox, steered.crashes, here.uplink)
+    )
     return Desk(mailbox, clock, here, settings, hands, wake)

@@ -8,12 +8,14 @@
 Well is a touched child that has been RUNNING for `settle_s` without a restart, one that an operator stopped (or its
 supervisor), and one that may end and has. Whether a device answers, or an uplink's far end, is none of this: the
 process does its work when it keeps trying. A child that the change does not touch does not count, whatever its state.
+But whoever asked from above must not saw off the branch: the uplink that it was asked by must have reached its far
+end, or nobody above could mend it.
 
 Whoever is replaced must be gone before it begins anew; a child that cannot be ended holds that up no longer than its
 own grace and PATIENCE_S. On the way back nobody is judged: what was before is there again, as it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -68,6 +70,8 @@ class Attempt:
     changes: Changes
     deadline: float
     why: str = ""
+    by: str = ""
+    is_reached: bool = True
 
     @property
     def settle_s(self) -> float:
@@ -81,9 +85,14 @@ class Attempt:
 Step = tuple[Attempt, Sequence[Act]]
 
 
-def begun(before: ChildSpec, after: ChildSpec, within_s: float, now: float) -> Step:
+def begun(before: ChildSpec, after: ChildSpec, within_s: float, now: float, by: str = "") -> Step:
     """Change one tree into the other; go back when it is not well `within_s` after the change."""
-    return _ending(Attempt(before, after, within_s, Stage.ENDING, before, Changes(), now), after, now)
+    return _ending(Attempt(before, after, within_s, Stage.ENDING, before, Changes(), now, by=by), after, now)
+
+
+def looked(attempt: Attempt, reaches: Callable[[str], bool]) -> Attempt:
+    """Whether the uplink that it was asked over has its far end, now."""
+    return replace(attempt, is_reached=not attempt.by or reaches(attempt.by))
 
 
 def passed(attempt: Attempt, children: Standings, now: float) -> Step:
@@ -106,7 +115,8 @@ def waits_for(attempt: Attempt, children: Standings, now: float) -> dict[str, st
         case Stage.CONFIRMING:
             specs = everybody(attempt.after)
             told = {name: _ailment(specs[name], children, attempt, now) for name in attempt.changes.touched}
-            return {name: ailment for name, ailment in told.items() if ailment}
+            cut_off = {} if attempt.is_reached else {attempt.by: "does not reach its far end, and it was asked over it"}
+            return cut_off | {name: ailment for name, ailment in told.items() if ailment}
     return {}
 
 

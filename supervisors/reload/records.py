@@ -39,8 +39,13 @@ class Records:
     def laid_down(self, text: bytes, path: Path) -> Path:
         """A text that came from elsewhere, where it can be read like any other."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         path.write_bytes(text)
         return path
+
+    def picked_up(self, path: Path) -> None:
+        """It has been read, and is nobody's business any more."""
+        path.unlink(missing_ok=True)
 
     def decided(self, number: int, outcome: Outcome, reason: str) -> str:
         """What became of it; a sentence on what a rollback could not do, or ""."""

@@ -7,7 +7,7 @@
 What is to be done is decided in changes.py and confirm.py. One at a time; the root's loop never waits for any of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,17 +91,17 @@ class Reloader:
         if wish.to:
             self._aside.do(
                 lambda: self._records.history.text(wish.to),
-                then=lambda _: self._begin(trial, self._records.history.text_path(wish.to)),
+                then=lambda _: self._begin(trial, self._records.history.text_path(wish.to), self._read),
                 failed=lambda why: self._refuse(trial, {"error": why}),
             )
         elif wish.text:
             self._aside.do(
                 lambda: self._records.laid_down(wish.text, self._asked),
-                then=lambda path: self._begin(trial, path),
+                then=lambda path: self._begin(trial, path, self._picked_up),
                 failed=lambda why: self._refuse(trial, {"error": why}),
             )
         else:
-            self._begin(trial, self._config)
+            self._begin(trial, self._config, self._read)
 
     def _occupied(self) -> str:
         if self._hands.ending():
@@ -112,11 +112,19 @@ class Reloader:
         left = f", {left_s:.0f} s left" if left_s is not None else ""
         return f"another reload is in progress ({self._phase}{left}); try again when it is over"
 
-    def _begin(self, trial: Trial, text_file: Path) -> None:
+    def _begin(self, trial: Trial, text_file: Path, then: Callable[[Trial, Reading | Unread], None]) -> None:
         try:
-            self._reader.read(text_file, partial(self._read, trial))
+            self._reader.read(text_file, partial(then, trial))
         except OSError as failed:  # no process, no descriptor: later perhaps
-            self._refuse(trial, {"error": f"the configuration cannot be read now: {failed}"})
+            then(trial, Unread(why=f"the configuration cannot be read now: {failed}"))
+
+    def _picked_up(self, trial: Trial, told: Reading | Unread) -> None:
+        """What was laid down is not left lying about."""
+
+        def go_on(_: object) -> None:
+            self._read(trial, told)
+
+        self._aside.do(lambda: self._records.picked_up(self._asked), then=go_on, failed=go_on)
 
     def _refuse(self, trial: Trial, answer: dict[str, Any]) -> None:
         lines = answer["problems"] if "problems" in answer else [answer["error"]]
@@ -180,14 +188,17 @@ class Reloader:
         self._last = {"number": trial.number, "outcome": "", "why": ""}
         self._reply(trial, "under way")
         within_s = trial.wish.confirm_within_s
-        self._carry_out(trial, confirm.begun(self._force.root, reading.root, within_s, self._clock.now()))
+        self._carry_out(
+            trial, confirm.begun(self._force.root, reading.root, within_s, self._clock.now(), trial.wish.over)
+        )
         self._tick(trial)
 
     def _tick(self, trial: Trial) -> None:
         assert trial.attempt is not None
         if self._hands.ending():
             return  # the next start finds that it was cut short
-        self._carry_out(trial, confirm.passed(trial.attempt, self._hands.children(), self._clock.now()))
+        attempt = confirm.looked(trial.attempt, self._hands.reaches)
+        self._carry_out(trial, confirm.passed(attempt, self._hands.children(), self._clock.now()))
         if trial.attempt.over:
             self._over(trial, trial.attempt)
         else:

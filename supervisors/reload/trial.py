@@ -24,6 +24,7 @@ class Hands:
     children: Callable[[], Standings]  # everybody who is in the tree now
     ending: Callable[[], bool]
     do: Callable[[Act], None]  # see acts.done
+    reaches: Callable[[str], bool]  # whether an uplink has its far end
     say: Callable[[Event], None]
     preload: Callable[[Sequence[str]], None] = lambda _: None  # modules for the next zygote
     notify: Callable[[bool], None] = lambda _: None  # true: it is reloading; false: it is ready again

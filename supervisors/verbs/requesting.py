@@ -21,6 +21,7 @@ from supervisors.verbs.sending import value_of
 from transports.errors import HoldfastError, NotUnderstood
 from transports.units import parse_duration
 
+LONGEST_S = 3600.0  # a gateway takes nothing that is good for longer
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -90,22 +91,39 @@ def _members(words: Sequence[str], confirm_within: str) -> dict[str, Any]:
 def _frame(principal: str, gateway: str, uplink: str, expires: str, why: str) -> dict[str, Any]:
     """Who asks whom, and until when: a new nonce each time."""
     given = {"principal": principal, "gateway": gateway, "uplink": uplink, "why": why}
-    until = round(time.time() + _seconds("--expires", expires), 3)
+    good_for_s = _seconds("--expires", expires)
+    if not 0 < good_for_s <= LONGEST_S:
+        raise typer.BadParameter(f"--expires {expires}: must be more than 0s, and at most 1h")
+    until = round(time.time() + good_for_s, 3)
     marks = {"id": secrets.token_hex(8), "nonce": secrets.token_hex(16), "expires": until}
     return {**{member: text for member, text in given.items() if text}, **marks}
 
 
 def _text(said: Mapping[str, Any], key: Path | None) -> str:
     from transports.requests import signing
-    from transports.requests.request import request_of
-    from transports.requests.words import parsed
 
-    text = json.dumps(said)
+    text = json.dumps(said, ensure_ascii=False)
+    _must_be_taken(text)
+    if key is None:
+        return text
     try:
-        request_of(parsed(text.encode()))
-        return text if key is None else signing.signed(text, _read(key).encode()).decode()
+        message = signing.signed(text, _read(key).encode()).decode()
     except NotUnderstood as wrong:
-        raise HoldfastError(f"{key}: {wrong}" if str(wrong).startswith("is no") else str(wrong)) from wrong
+        raise HoldfastError(f"{key}: {wrong}") from wrong
+    _must_be_taken(message)  # its quotation marks make it longer
+    return message
+
+
+def _must_be_taken(message: str) -> None:
+    """Raises HoldfastError with the reason why no gateway takes that."""
+    from transports.requests.envelope import Unreadable, opened
+
+    try:
+        found = opened(message.encode())
+    except UnicodeEncodeError as wrong:
+        raise HoldfastError("what is asked for is no text that UTF-8 has") from wrong
+    if isinstance(found, Unreadable):
+        raise HoldfastError(found.why)
 
 
 def _new_key(path: Path) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.peers.gateway import Gateway
-from tests.peers.mosquitto import Mosquitto
+from tests.peers.mosquitto import Mosquitto, free_port
 from tests.peers.subscriber import Received, Subscriber
 
 CONFIG = """
@@ -86,3 +86,16 @@ def test_a_lost_far_end_is_one_event_that_names_the_cure_and_so_is_its_return(tm
         gateway.wait(lambda _: _told(gateway, "Noticed") == ["cloud: connected again"])
         gateway.wait(lambda _: gateway.child("cloud")["state"]["last_error"] == "")
         assert _told(gateway, "Warned").count(refused) == 1
+
+
+def test_servers_that_are_tried_in_turn_are_each_told_of_once(tmp_path: Path) -> None:
+    first, backup = free_port(), free_port()
+    more = f'backup = [{{ host = "127.0.0.1", port = {backup} }}]\nretry_ceiling = "1s"'
+    with Gateway(tmp_path, CONFIG.format(port=first, more=more)) as gateway:
+        for port in (first, backup) * 2:
+            error = f"127.0.0.1:{port}: nobody listens there (connection refused)"
+            gateway.wait(lambda _, error=error: gateway.child("cloud")["state"]["last_error"] == error)
+        told = _told(gateway, "Warned")
+        assert sorted(told) == sorted(
+            f"cloud: 127.0.0.1:{port}: nobody listens there (connection refused)" for port in (first, backup)
+        )

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -237,3 +238,34 @@ def test_a_configuration_that_is_not_well_is_taken_back_and_the_file_stays(plant
     plant.gateway.wait(lambda status: status["reload"]["outcome"] == "rolled back")
     assert plant.gateway.config.read_text() == text
     assert "sick" not in [child["name"] for child in plant.gateway.status()["children"]]
+
+
+def test_a_reload_that_replaces_the_uplink_itself_is_answered_and_the_uplink_hears_again(plant: Plant) -> None:
+    before, text = plant.gateway.child("cloud"), plant.gateway.config.read_text()
+    for seconds in range(2, 6):  # a race that is lost now and then
+        changed = text.replace('type = "mqtt"', f'type = "mqtt"\nretry_first = "{seconds}00ms"')
+        answer = plant.ask(verb="reload", config=changed, confirm_within=20)
+        assert (answer["result"], answer["value"]["changes"]) == ("done", {"changed": ["cloud"]})
+        plant.gateway.wait(lambda status: status["reload"]["outcome"] == "confirmed")
+        plant.gateway.wait(lambda _: plant.gateway.child("cloud")["state"].get("connected"))
+    assert plant.gateway.child("cloud")["pid"] != before["pid"]
+    assert plant.write(value=33)["result"] == "done"
+
+
+def test_the_text_of_a_reload_is_not_left_lying_about(plant: Plant) -> None:
+    text = plant.gateway.config.read_text()
+    assert plant.ask(verb="reload", config=text + "# as it was\n", dry_run=True)["value"]["result"] == "dry run"
+    assert plant.ask(verb="reload", config="mistaken")["reason"] == "root"
+    assert not [*plant.gateway.run_dir.rglob("*.toml")]
+
+
+def test_a_configuration_that_cuts_the_way_it_came_by_is_taken_back(plant: Plant) -> None:
+    text = plant.gateway.config.read_text()
+    cut = re.sub(r"^port = .*$", "port = 1", text, flags=re.MULTILINE)
+    answer = plant.ask(verb="reload", config=cut, confirm_within=8)
+    assert answer["result"] == "done"
+    plant.gateway.wait(lambda status: status["reload"]["outcome"] == "rolled back")
+    assert "cloud does not reach its far end" in plant.gateway.status()["reload"]["why"]
+    assert plant.gateway.config.read_text() == text
+    plant.gateway.wait(lambda _: plant.gateway.child("cloud")["state"].get("connected"))
+    assert plant.write(value=34)["result"] == "done"

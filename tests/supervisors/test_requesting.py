@@ -81,6 +81,8 @@ def test_a_configuration_is_carried_whole(tmp_path: Path) -> None:
         (["write", "press-*", "x", "1"], "device: must be a name"),
         (["--expires", "soon", "status"], "--expires"),
         (["reload", "/no/such/file"], "cannot be read"),
+        (["--expires", "2h", "status"], "at most 1h"),
+        (["--expires", "0s", "status"], "more than 0s"),
         ([], "is no verb"),
     ],
 )
@@ -102,3 +104,24 @@ def test_a_file_that_is_no_key_is_named(tmp_path: Path) -> None:
     done = run("--key", str(tmp_path / "no.pem"), *FOR, "status")
     assert done.exit_code == 1
     assert "no.pem: is no private key" in str(done.exception)
+
+
+def test_a_configuration_that_is_too_long_once_it_is_signed_is_not_printed(
+    tmp_path: Path, keys: tuple[Path, str]
+) -> None:
+    (tmp_path / "plant.toml").write_text('# "quoted"\n' * 4000)
+    assert run("reload", str(tmp_path / "plant.toml")).exit_code == 0
+    done = run("--key", str(keys[0]), *FOR, "reload", str(tmp_path / "plant.toml"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "longer than 65536 bytes" in str(done.exception)
+
+
+def test_letters_of_other_tongues_do_not_make_a_configuration_too_long(tmp_path: Path, keys: tuple[Path, str]) -> None:
+    (tmp_path / "plant.toml").write_text("# Überdruckventil\n" * 2500, encoding="utf-8")
+    done = run("--key", str(keys[0]), *FOR, "reload", str(tmp_path / "plant.toml"))
+    assert done.exit_code == 0
+    assert isinstance(opened(done.stdout.rstrip().encode()), Opened)
+
+
+def test_a_value_below_zero_stands_behind_two_dashes() -> None:
+    assert json.loads(run("write", "press-1", "setpoint", "--", "-5").stdout)["value"] == -5

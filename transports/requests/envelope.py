@@ -39,10 +39,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What came is no request, and why; `id` is what it was called, if it said so."""
+    """What came is no request, and why; `id` is what it was called, if it said so. To an answer, which came back on a
+    topic that has both, there is none."""
 
     why: str
     id: str = ""
+    is_answer: bool = False
 
 
 def opened(body: bytes) -> Opened | Unreadable:
@@ -56,12 +58,13 @@ def opened(body: bytes) -> Opened | Unreadable:
         said = parsed(text)
         return Opened(request_of(said), SEAL + text, signature)
     except NotUnderstood as wrong:
-        return Unreadable(str(wrong), id_of(said))
+        return Unreadable(str(wrong), id_of(said), is_answer="result" in said and "verb" not in said)
 
 
 def sealed(text: str, signature: bytes) -> bytes:
     """The message that carries a signed text."""
-    return json.dumps({"signed": text, "signature": base64.b64encode(signature).decode()}).encode()
+    said = {"signed": text, "signature": base64.b64encode(signature).decode()}
+    return json.dumps(said, ensure_ascii=False).encode()
 
 
 def _sealed(said: Mapping[str, Any]) -> tuple[bytes, bytes]:

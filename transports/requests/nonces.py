@@ -7,7 +7,8 @@ neither a flood nor a clock that is set back makes an old request a new one.
     {"p": principal, "n": nonce, "e": expires (UTC ns), "d": digest of the text, "t": whether its sender said `e`}
     {"p": principal, "f": floor (UTC ns)}
 
-Requests without a time of their own (only open ones) are forgotten without a floor, an hour after they came.
+Requests without a time of their own (only open ones) are forgotten without a floor, an hour after they came, by a clock
+that nobody sets: one that is set ahead would make them new.
 """
 
 import heapq
@@ -21,8 +22,17 @@ EACH_MOST = 5_000  # of one principal
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """The time in UTC, and as it would be if nobody had set the clock since this process began."""
+
+    utc_ns: int
+    steady_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that came: whose, its nonce, when it expires, what tells its text from others."""
+    """A request that came: whose, its nonce, when it expires (by the steady clock, when its sender did not say), what
+    tells its text from others."""
 
     principal: str
     nonce: str
@@ -78,10 +88,10 @@ class Nonces:
         known = self._of.setdefault(principal, _Known())
         known.floor_ns = max(known.floor_ns, floor_ns)
 
-    def passed(self, now_ns: int) -> None:
-        """Forget what has expired."""
+    def passed(self, now: Now) -> None:
+        """Forget what has expired, or a little later: what expires first goes first."""
         for known in self._of.values():
-            while known.by_end and known.by_end[0][0] < now_ns:
+            while known.by_end and _is_over(known, now):
                 self._drop(known)
 
     def lines(self) -> Iterator[bytes]:
@@ -103,10 +113,23 @@ class Nonces:
             raise NotUnderstood(f"no line about a request: {wrong!r:.80}") from wrong
 
     def _drop(self, known: _Known) -> None:
-        _, nonce = heapq.heappop(known.by_end)
-        seen = known.seen.pop(nonce, None)
-        if seen is not None and seen.is_timed:
+        """The first in the heap; of a nonce that was used again, an entry of before says nothing."""
+        expires_ns, nonce = heapq.heappop(known.by_end)
+        seen = known.seen.get(nonce)
+        if seen is None or seen.expires_ns != expires_ns:
+            return
+        del known.seen[nonce]
+        if seen.is_timed:
             known.floor_ns = max(known.floor_ns, seen.expires_ns)
+
+
+def _is_over(known: _Known, now: Now) -> bool:
+    """Whether the first in the heap has expired, or is an entry of before."""
+    expires_ns, nonce = known.by_end[0]
+    seen = known.seen.get(nonce)
+    if seen is None or seen.expires_ns != expires_ns:
+        return True
+    return expires_ns < (now.utc_ns if seen.is_timed else now.steady_ns)
 
 
 def line(seen: Seen) -> bytes:

@@ -77,7 +77,8 @@ class Request:
     def target(self) -> str:
         """Whom it is about, in words for the audit."""
         if self.verb is Verb.WRITE:
-            return f"{self.device}.{self.tag} = {self.value!r:.80}"
+            tag = self.tag if self.tag.isprintable() else repr(self.tag)  # a line in a log is one line
+            return f"{self.device}.{tag} = {self.value!r:.80}"
         return self.name
 
 
@@ -191,14 +192,14 @@ def _is_number(given: Any) -> bool:
 
 
 def _moment(member: str, given: Any) -> int:
-    """Nanoseconds, exact to the microsecond."""
+    """Nanoseconds, exact to the microsecond; never 0, which means that none was given."""
     if type(given) in (int, float) and 0 <= given <= _FAR_S:
-        return int(Fraction(given) * 10**9)
+        return max(1, int(Fraction(given) * 10**9))
     if isinstance(given, str) and len(given) <= 40:
         try:
             when = datetime.fromisoformat(given)
             if when.tzinfo is not None:
-                return (when - _EPOCH) // timedelta(microseconds=1) * 1000
+                return max(1, (when - _EPOCH) // timedelta(microseconds=1) * 1000)
         except (ValueError, OverflowError):
             pass
     raise NotUnderstood(f"{member}: must be seconds since 1970, or a time such as 2026-03-01T12:00:00Z")

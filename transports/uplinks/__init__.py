@@ -7,7 +7,7 @@ have (transports/links). It never buffers: what it was given and has not reporte
 and is handed out again after `UplinkDown`. It may own one helper thread for a connect that blocks, never for data.
 
 A protocol with a form of its own says `OWN_FORM = True` in its file: it is handed records, and no payload. What an
-uplink can be beside a way out: `Telling`, `Asking`; its settings: `Limited`.
+uplink can be beside a way out: `Telling`, `Asking`, `Gathering`; its settings: `Limited`.
 
 The same file outside this package is found through the entry point group `holdfast.uplinks`.
 """
@@ -15,7 +15,7 @@ The same file outside this package is found through the entry point group `holdf
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from transports.payloads import OutRecord
 
@@ -34,8 +34,7 @@ class Identity:
     interface: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One message on its way: a ticket to recognise it by, where it goes, and its bytes.
 
     `fields` fill the uplink's topic template: `device`, and whatever else the uplink actor groups by. `records` is what
@@ -125,6 +124,15 @@ class Telling(Protocol):
 
     def notices(self) -> Sequence[str]:
         """What an operator must hear of once, since the last call: a certificate that will expire."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """An uplink that writes what it was given together, once it knows that it is told when this is all for now."""
+
+    def flush(self) -> None:
+        """Nothing more is sent at the moment; to be called after each `send`, or some. May raise UplinkDown."""
         ...
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.steering.beside import Then, Work
 from actors.steering.desk import Desk
 from actors.steering.policy import Here
 from actors.steering.steering import Steered, desk_of
@@ -68,6 +69,33 @@ class PlayedMailbox(HandMailbox):
         return True
 
 
+class DiskHere:
+    """Works in the loop itself, while it does not hang; then all that is asked for waits."""
+
+    def __init__(self) -> None:
+        self.hangs = False
+        self.waiting: list[tuple[Work, Then]] = []
+
+    def do(self, work: Work, then: Then) -> None:
+        if self.hangs:
+            self.waiting.append((work, then))
+            return
+        try:
+            work()
+        except OSError as refused:
+            then(str(refused.strerror))
+        else:
+            then("")
+
+    def go_on(self) -> None:
+        """It hangs no longer."""
+        self.hangs, waiting, self.waiting = False, self.waiting, []
+        for work, then in waiting:
+            self.do(work, then)
+
+    def end(self) -> None: ...
+
+
 class Above:
     """The uplink: what came over it, and what was answered."""
 
@@ -96,6 +124,7 @@ class House:
         self.operated: list[Operate] = []
         self.renewed: list[Reload] = []
         self.root_answers = True
+        self.disk = DiskHere()
         self._numbers = itertools.count(1)
         self.start()
 
@@ -110,6 +139,7 @@ class House:
             here,
             Steered(self.principals, self.directory / "state", crashes),
             lambda: None,
+            self.disk,
         )
 
     def root(self, question: Message) -> Any:
@@ -118,8 +148,8 @@ class House:
                 return None
             case Status():
                 return {"uptime_s": 5.0, "ending": False, "config": None, "reload": None, "children": self.children}
-            case Operate(verb="restart", name="press-9"):
-                return {"error": "unknown name 'press-9'"}
+            case Operate(verb="start", name="press-2"):
+                return {"error": "its supervisor presses is stopped; holdfast start presses --subtree"}
             case Operate():
                 self.operated.append(question)
                 return {"results": {question.name: "restarting"}}

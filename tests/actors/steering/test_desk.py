@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.actors.steering.played import NOW_NS, SCADA, STRANGERS_KEY, TRUSTED, House, child, wish
+from tests.actors.steering.played import KEY, NOW_NS, SCADA, STRANGERS_KEY, TRUSTED, House, child, wish
 from transports.messages import Command, Outcome
 
 
@@ -56,7 +56,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("device", {"verb": "stop", "name": "oven"}),
     ("device", {"verb": "crashes", "name": "oven"}),
     ("itself", {"verb": "restart", "name": "cloud"}),
-    ("root", {"verb": "restart", "name": "press-9"}),
+    ("absent", {"verb": "restart", "name": "press-9"}),
+    ("root", {"verb": "start", "name": "press-2"}),
     ("malformed", wish(device="../root")),
     ("malformed", wish(device="press-*")),
     ("malformed", wish(readback=True)),
@@ -324,6 +325,8 @@ def test_the_newest_crashes_are_told_without_those_of_others(house: House) -> No
     assert len(told[0]["traceback"]) == 2000
     (one,) = house.ask(verb="crashes", name="press-2")["value"]["crashes"]
     assert one["how"] == "exit 3"
+    everything = house.ask(verb="crashes", last=20)["value"]["crashes"]
+    assert {each["name"] for each in everything} == {"press-1", "press-2"}, "the oven is not theirs to see"
 
 
 def test_a_reload_hands_over_the_text_and_who_wants_it(house: House) -> None:
@@ -357,6 +360,13 @@ def test_whoever_can_publish_is_the_principal_that_the_uplink_is_trusted_for(tmp
     assert (again["reason"], again["earlier"]["result"]) == ("replayed", "done")
     (expired,) = house.say(opened(id="8", expires=NOW_NS / 1e9 - 5))
     assert expired["reason"] == "expired"
+
+
+def test_a_signature_is_no_way_in_for_a_principal_without_a_key(tmp_path: Path) -> None:
+    house = House(tmp_path, host=TRUSTED)
+    for key in (STRANGERS_KEY, KEY):
+        assert house.write(principal="host", key=key)["reason"] == "signature"
+    assert not house.executed
 
 
 def test_whom_the_transport_names_is_believed_over_what_the_text_says(tmp_path: Path) -> None:

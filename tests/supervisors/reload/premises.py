@@ -67,6 +67,7 @@ class Site:
         self.slow: set[str] = set()
         self.stuck: set[str] = set()
         self.held: set[str] = set()
+        self.deaf: set[str] = set()
         self.started: list[str] = []
         self.said: list[Event] = []
         self.notified: list[bool] = []
@@ -84,6 +85,7 @@ class Site:
             children=lambda: self.tree.children,
             ending=lambda: self.tree.ending,
             do=self._do,
+            reaches=lambda name: name not in self.deaf,
             say=self.said.append,
             preload=self.preloaded.extend,
             notify=self.notified.append,

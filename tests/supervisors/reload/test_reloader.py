@@ -354,3 +354,24 @@ def test_a_signal_needs_nobody_who_waits_for_the_answer(site: Site) -> None:
     site.reloader.request(Reload(1.0, who="SIGHUP"))
     site.desk.until(lambda: site.status["outcome"])
     assert (site.status["outcome"], site.entries[-1].who) == ("confirmed", "SIGHUP")
+
+
+def test_what_was_asked_over_an_uplink_is_not_well_before_that_has_its_far_end(site: Site) -> None:
+    before, text = site.config.read_bytes(), site.config.read_text() + MORE
+    site.deaf = {"local"}
+    site.ask(text=text.encode(), over="local")
+    site.desk.until(lambda: site.status["phase"] == "confirming")
+    assert "far end" in site.status["waits_for"]["local"]
+    assert site.ended()["outcome"] == "rolled back"
+    assert site.config.read_bytes() == before
+    site.deaf.clear()
+    site.ask(text=text.encode(), over="local")
+    assert site.ended()["outcome"] == "confirmed"
+    assert site.config.read_text() == text
+
+
+def test_the_text_that_was_asked_for_is_not_left_lying_about(site: Site, home: Path) -> None:
+    for text in (b"mistaken", site.config.read_bytes() + MORE.encode()):
+        site.ask(text=text)
+        site.ended()
+        assert not [*(home / "run").rglob("*.toml")]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from transports.errors import NotUnderstood
-from transports.requests.nonces import Nonces, Seen
+from transports.requests.nonces import Nonces, Now, Seen
 
 MOST = 5
 
@@ -21,7 +21,7 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(principal=st.sampled_from("ab"), nonce=st.integers(0, 30).map(str), ahead=st.integers(1, 100))
     def comes(self, principal: str, nonce: str, ahead: int) -> None:
-        self.nonces.passed(self.now_ns)
+        self.nonces.passed(Now(self.now_ns, self.now_ns))
         expires_ns = self.seen.get((principal, nonce), self.now_ns + ahead)
         is_new = (
             self.nonces.find(principal, nonce) is None
@@ -53,7 +53,7 @@ TestRemembering.settings = settings(max_examples=60, stateful_step_count=40, dea
 def test_a_request_without_a_time_of_its_own_leaves_no_floor() -> None:
     nonces = Nonces()
     nonces.add(Seen("a", "1", 2000, "d", is_timed=False))
-    nonces.passed(3000)
+    nonces.passed(Now(3000, 3000))
     assert (nonces.find("a", "1"), nonces.floor_ns("a"), nonces.newest_ns("a")) == (None, 0, 0)
 
 
