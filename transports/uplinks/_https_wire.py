@@ -18,7 +18,7 @@ from transports.interfaces.dialing import dialled
 from transports.tls import Tls, client_context
 from transports.uplinks._https_answers import Answer, Held
 from transports.uplinks._https_line import Line
-from transports.uplinks._reasons import alert
+from transports.uplinks._reasons import alert, connecting
 
 _LISTEN_S = 2.0  # the alert of a server that refuses a certificate comes within a round trip
 _NEXT_ADDRESS_S = 0.25  # RFC 8305, section 5: so long the first address of a name is tried alone
@@ -139,6 +139,8 @@ def place(url: httpx.URL) -> str:
 
 
 def _unreached(wrong: Exception, where: str) -> str:
+    if isinstance(wrong, ssl.SSLCertVerificationError):
+        return connecting(wrong, where)  # each with a cure of its own: renew it, set the clock, name the authority
     told = alert(str(wrong))
     return f"{where}: {told}" if told else why_not(wrong, where)
 
