@@ -57,6 +57,8 @@ class Network(Actor):
         self._stored: dict[str, Used] = {}
         self._travellers: dict[str, Traveller] = {}
         self._missed: dict[str, Timer] = {}  # uplinks that are down at the moment
+        self._untold: set[str] = set()  # uplinks whose way could not be sent
+        self._is_refused = False  # the disk does not take the bytes of the month
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -68,7 +70,7 @@ class Network(Actor):
         self._watch = _watch()
         self._modems = Modems(self._work.bus)
         for link in self._links:
-            link.looked(self._card(link), first=True)
+            link.looked(self._card(link), self.place.clock.now(), first=True)
         self._count()
         if self._watch is not None:
             self.mailbox.when_readable(self._watch.fileno(), self._stirred)
@@ -96,6 +98,7 @@ class Network(Actor):
                 if sender in self._travellers:
                     self._travellers[sender].fared(link, well)
             case PeerDown(name=name):
+                self._found(name)
                 self._missed[name] = self.mailbox.at(self.place.clock.now() + MISSED_S, lambda: self._gone(name))
             case PeerUp():
                 pass  # it asks
@@ -114,14 +117,16 @@ class Network(Actor):
     # --- uplinks -----------------------------------------------------------------------------------------------------
 
     def _asked(self, name: str, asked: WhichWay) -> None:
-        if name in self._missed:
-            self._missed.pop(name).cancel()
+        self._found(name)
         known = self._travellers.get(name)
         if known is not None and (known.asked.links, known.asked.servers) == (asked.links, asked.servers):
             known.again()
             return
         self._gone(name)
         links = [link for link in self._links if not asked.links or link.name in asked.links]
+        if not links:
+            log.warning("%s asks for %s, and there is no such link; it stays where it is", name, ", ".join(asked.links))
+            return  # the configuration is about to change: it or this process is started anew
         if asked.links:
             links.sort(key=lambda link: list(asked.links).index(link.name))
         traveller = Traveller(self.mailbox, self.place.clock, asked, links, partial(self._tell, name))
@@ -129,8 +134,14 @@ class Network(Actor):
         self.mailbox.watch(name)
         traveller.begin()
 
+    def _found(self, name: str) -> None:
+        """It is not missed any more."""
+        if name in self._missed:
+            self._missed.pop(name).cancel()
+
     def _gone(self, name: str) -> None:
-        self._missed.pop(name, None)
+        self._found(name)
+        self._untold.discard(name)
         traveller = self._travellers.pop(name, None)
         if traveller is not None:
             traveller.end()
@@ -141,8 +152,15 @@ class Network(Actor):
             self._say(f"{text} ({way.why})" if way.why else text, way.at_once or not way.link)
         else:
             log.info("%s", text)
-        with suppress(Down):  # it asks when it is back
+        self._send(name, way)
+
+    def _send(self, name: str, way: Way) -> None:
+        """A process that is not there asks when it is back; one that only had no moment is told again."""
+        self._untold.discard(name)
+        try:
             self.mailbox.tell(name, way)
+        except Down:
+            self._untold.add(name)
 
     def _say(self, text: str, is_bad: bool) -> None:
         log.log(logging.WARNING if is_bad else logging.INFO, "%s", text)
@@ -156,22 +174,26 @@ class Network(Actor):
 
     def _stirred(self) -> None:
         """The kernel says that something has changed."""
-        if self._watch is not None:
-            self._watch.heard()
+        heard = self._watch.heard() if self._watch is not None else None
         self._look_at_cards()
-        for traveller in self._travellers.values():
-            traveller.moved()
+        for link in self._links:
+            if heard is None or link.index in heard:
+                for traveller in self._travellers.values():
+                    traveller.moved(link)
 
     def _look(self) -> None:
         self.mailbox.at(self.place.clock.now() + LOOK_S, self._look)
         self._look_at_cards()
         self._count()
+        for name in list(self._untold):
+            way = self._travellers[name].way
+            assert way is not None
+            self._send(name, way)
 
     def _look_at_cards(self) -> None:
-        changed = [link for link in self._links if link.looked(self._card(link))]
-        for link in changed:
-            for traveller in self._travellers.values():
-                traveller.carries(link)
+        changed = [link for link in self._links if link.looked(self._card(link), self.place.clock.now())]
+        for traveller in self._travellers.values() if changed else ():
+            traveller.carry(changed)
 
     # --- bytes of the month ------------------------------------------------------------------------------------------
 
@@ -192,9 +214,11 @@ class Network(Actor):
             return
         try:
             budget_file.stored(self._file, used)
-            self._stored = used
+            self._stored, self._is_refused = used, False
         except OSError as refused:
-            log.error("the bytes of the month cannot be stored: %s; a restart of the machine forgets some", refused)
+            if not self._is_refused:
+                log.error("the bytes of the month cannot be stored: %s; a restart of the machine forgets some", refused)
+            self._is_refused = True
 
     # --- modems ------------------------------------------------------------------------------------------------------
 

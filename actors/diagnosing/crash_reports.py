@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ERROR_MOST = 500  # characters
-MOST_AT_ONCE = 50  # reports in one look
+MOST_AT_ONCE = 50  # reports in one look; the others are told in the next
 HELD_S = 15.0  # at most: a child has one report in 10 s, for its newest death (supervisors/records/crashes.py)
 _FORM = "%Y%m%dT%H%M%S.%f"
 
@@ -28,11 +28,12 @@ class Crash:
 
 
 class CrashReports:
-    """What is there is new until `new` has told of it, but for what `since` leaves out."""
+    """What is there is new until `new` has told of it, but for what `since` leaves out. Where nothing was ever told,
+    the newest alone are new."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._told: set[str] = set()
+        self._told: set[str] | None = None  # of those that are there
 
     def since(self, time_ns: int) -> None:
         """Deaths were told up to that moment (UTC ns; 0: none were); a report of an earlier one may be late."""
@@ -41,11 +42,13 @@ class CrashReports:
             self._told = {name for name in self._names() if name < first}
 
     def new(self) -> list[Crash]:
-        """Those that have come since the last call, oldest first; of very many the newest."""
+        """Those that have come since the last call, oldest first; of very many the oldest, and the others next time."""
         names = self._names()
-        fresh = sorted(names - self._told)
-        self._told = names
-        return list(self._read(fresh[-MOST_AT_ONCE:]))
+        if self._told is None:
+            self._told = {*sorted(names)[:-MOST_AT_ONCE]}
+        fresh = sorted(names - self._told)[:MOST_AT_ONCE]
+        self._told = (self._told & names) | {*fresh}
+        return list(self._read(fresh))
 
     def _names(self) -> set[str]:
         return {path.name for path in self._directory.glob("*.json")}

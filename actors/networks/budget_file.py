@@ -1,6 +1,7 @@
 """The months' bytes on the disk, one small file that is replaced whole.
 
-{LINK: {"month": "2026-05", "bytes": N, "boot": ID, "index": N, "counter": N, "said": 0 | 80 | 100}}
+{LINK: {"month": "2026-05", "bytes": N, "boot": ID, "index": N, "counter": N, "said": 0 | 80 | 100,
+        "others": [["2026-04", BYTES, SAID], ...]}}      other months; may be missing
 """
 
 import json
@@ -40,7 +41,7 @@ def stored(path: Path, used: Mapping[str, Used]) -> None:
     replace_file(path, json.dumps({name: _told(each) for name, each in used.items()}).encode())
 
 
-def _told(used: Used) -> dict[str, str | int]:
+def _told(used: Used) -> dict[str, object]:
     reading = used.reading
     return {
         "month": used.month,
@@ -49,12 +50,17 @@ def _told(used: Used) -> dict[str, str | int]:
         "index": reading.index,
         "counter": reading.bytes,
         "said": used.said,
+        "others": used.others,
     }
 
 
 def _used(held: Mapping[str, object]) -> Used:
     reading = Reading(str(held["boot"]), _whole(held["index"]), _whole(held["counter"]))
-    return Used(str(held["month"]), _whole(held["bytes"]), reading, _whole(held["said"]))
+    others = held.get("others", ())
+    if not isinstance(others, list | tuple):
+        raise TypeError(f"{others!r:.20} is no list of months")
+    months = tuple((str(month), _whole(carried), _whole(said)) for month, carried, said in others)
+    return Used(str(held["month"]), _whole(held["bytes"]), reading, _whole(held["said"]), months)
 
 
 def _whole(given: object) -> int:

@@ -6,7 +6,8 @@
     nothing works                  stay: the uplink's own attempts show when it does again
 
 A link that fails again soon after it was gone back to must be good twice as long the next time, up to 10 minutes; and
-two returns are at least as far apart as the one that is returned to must be good.
+two returns are at least as far apart as the one that is returned to must be good. Where all of them come and go, each
+is stayed on for a while: whoever connects anew each time delivers nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from math import inf
 from actors.networks.standing import Standing
 
 LONGEST_S = 600.0
+HOPS, WITHIN_S = 3, 10.0  # so many links that fail are left in this time
 SOON_S = 300.0  # a link that lasts longer after a return has recovered; with long waits, twice the wait
 
 
@@ -44,12 +46,14 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`link` is in use ("" for none), since `at`; `back_at` is when a better link was last gone back to."""
+    """`link` is in use ("" for none), since `at`; `back_at` is when a better link was last gone back to, `hops` when
+    the last HOPS that failed were left."""
 
     link: str = ""
     at: float = 0.0
     back_at: float = -inf
     returns: Mapping[str, Return] = field(default_factory=dict)
+    hops: tuple[float, ...] = ()
 
 
 def chosen(choice: Choice, candidates: Sequence[Candidate], now: float) -> Choice:
@@ -63,14 +67,20 @@ def chosen(choice: Choice, candidates: Sequence[Candidate], now: float) -> Choic
     if current.lives:
         return choice
     other = _instead(choice, current, candidates, now)
-    if other is None or other == current.name:
+    if other is None or other == current.name or (current.allowed and now < _next_hop(choice)):
         return choice
     return _moved(_failed(choice, current, now), other, now)
 
 
 def look_again(choice: Choice, candidates: Sequence[Candidate]) -> float:
-    """When a better link will have been good for long enough, if nothing happens (monotonic seconds; inf: never)."""
-    return min((_due(choice, each) for each in _better(choice, candidates)), default=inf)
+    """When a better link will have been good for long enough, or one that fails may be left, if nothing happens
+    (monotonic seconds; inf: never)."""
+    back = min((_due(choice, each) for each in _better(choice, candidates)), default=inf)
+    current = next((each for each in candidates if each.name == choice.link), None)
+    if current is None or current.lives or not current.allowed:
+        return back
+    leaves = _instead(choice, current, candidates, _next_hop(choice)) not in (None, current.name)
+    return min(back, _next_hop(choice)) if leaves else back
 
 
 def recover_s(choice: Choice, candidate: Candidate) -> float:
@@ -118,6 +128,10 @@ def _instead(choice: Choice, current: Candidate, candidates: Sequence[Candidate]
     return None if current.allowed else next((each.name for each in candidates if each.allowed), "")
 
 
+def _next_hop(choice: Choice) -> float:
+    return choice.hops[0] + WITHIN_S if len(choice.hops) == HOPS else -inf
+
+
 def _moved(choice: Choice, link: str, now: float) -> Choice:
     return replace(choice, link=link, at=now) if link != choice.link else choice
 
@@ -129,8 +143,11 @@ def _gone_back(choice: Choice, link: str, now: float) -> Choice:
 
 def _failed(choice: Choice, current: Candidate, now: float) -> Choice:
     """A link is left because it failed: soon after a return, or later. One that is only used up did not fail."""
+    if current.standing.up:
+        return choice
+    choice = replace(choice, hops=(*choice.hops, now)[-HOPS:])
     before = choice.returns.get(current.name)
-    if before is None or current.standing.up:
+    if before is None:
         return choice
     soon_s = max(SOON_S, 2 * _wait_s(current, before.setbacks))
     setbacks = before.setbacks + 1 if now - before.at < soon_s else 0

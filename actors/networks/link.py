@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from actors.networks import budget
+from actors.networks import budget, flapping
 from actors.networks.budget import Reading, Used
+from actors.networks.flapping import Flapping, Word
 from actors.networks.settings import Settings
 from transports.interfaces.cards import Card
 from transports.interfaces.modems import Modem
@@ -16,11 +17,13 @@ NOTHING = "nothing"
 
 
 class Link:
-    """`say(text, is_bad)` tells the operator."""
+    """`say(text, is_bad)` tells the operator. `index` is that of its interface, the last one that was there (0: none
+    was): one of the same name that is made anew has another, and what was bound to the old one is dead."""
 
     def __init__(self, name: str, settings: Settings, used: Used | None, say: Callable[[str, bool], None]) -> None:
         self.name, self.settings, self._say = name, settings, say
-        self.card = Card("it was not looked at yet")
+        self.card, self.index = Card("it was not looked at yet"), 0
+        self._flapping = Flapping()
         self.used = used
         self.modem: Modem | None = None
 
@@ -32,14 +35,25 @@ class Link:
             return settings.passes
         return NOTHING if settings.over_budget == "none" else "alarms"
 
-    def looked(self, card: Card, first: bool = False) -> bool:
-        """Its interface is so now. Whether that it carries, or not, is a change."""
+    def looked(self, card: Card, now: float, first: bool = False) -> bool:
+        """Its interface is so now. Whether that it carries, or not, or which one it is, is a change."""
         before, self.card = self.card, card
+        is_another = card.index not in (0, self.index)
+        self.index = card.index or self.index
         changed = before.carries != card.carries
-        if changed and not (first and card.carries):
-            text = f"the link {self.name}: {card.trouble or f'{self.settings.interface} carries again'}"
-            self._say(text, not card.carries)
-        return changed
+        turn = flapping.changed if changed and not (first and card.carries) else flapping.looked
+        self._flapping, word = turn(self._flapping, now)
+        self._tell(word)
+        return changed or (is_another and not first)
+
+    def _tell(self, word: Word) -> None:
+        if word is Word.NOTHING:
+            return
+        interface = self.settings.interface
+        now = self.card.trouble or f"{interface} carries {'again' if word is Word.CHANGE else 'steadily again'}"
+        if word is Word.FLAPS:
+            now = f"{interface} comes and goes; the next is told when it was the same for {flapping.WITHIN_S:g} s"
+        self._say(f"the link {self.name}: {now}", word is Word.FLAPS or not self.card.carries)
 
     def counted(self, reading: Reading, month: str) -> bool:
         """Its counter was read. Whether what may pass has changed."""

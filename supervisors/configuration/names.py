@@ -86,6 +86,16 @@ def link_problems(links: Sequence[LinkSpec], uplinks: Sequence[UplinkSpec], name
             if name not in names:
                 hint = nearest(name, list(names)) if names else "none is configured"
                 yield Problem(f"{uplink.path}.links[{at}]", repr(name), f"is no [link.NAME]; {hint}")
+        if _has_no_way(uplink, links):
+            cure = "are all disabled; enable one, or disable the uplink, or write [] to leave the way to the kernel"
+            yield Problem(f"{uplink.path}.links", repr(list(uplink.links or ())), cure)
+
+
+def _has_no_way(uplink: UplinkSpec, links: Sequence[LinkSpec]) -> bool:
+    """Whether all the links that an uplink names are disabled: it would go over any, the dear one that it must not use
+    as well."""
+    enabled = {link.name: link.settings.enabled for link in links}
+    return uplink.enabled and bool(uplink.links) and not any(enabled.get(name, True) for name in uplink.links or ())
 
 
 def line_of(table: Mapping[str, object]) -> str:

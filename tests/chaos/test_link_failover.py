@@ -39,7 +39,6 @@ keep = true
 interface = "{ethernet}"
 priority = 1
 recover_after = "1s"
-{more}
 [link.cellular]
 interface = "{cellular}"
 kind = "cellular"
@@ -53,6 +52,7 @@ port = {port}
 topic = "two-ways/{{device}}"
 retry_first = "200ms"
 live_within = "60s"
+{of_uplink}
 """
 
 
@@ -93,7 +93,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    passes, more = getattr(request, "param", ("all", ""))
+    passes, of_uplink = getattr(request, "param", ("all", ""))
     with ExitStack() as stack:
         far = stack.enter_context(Namespace())
         cables = stack.enter_context(Cables(far, 2))
@@ -110,7 +110,7 @@ def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
             host=cables.behind,
             port=broker.port,
             passes=passes,
-            more=more,
+            of_uplink=of_uplink,
         )
         gateway = stack.enter_context(Gateway(tmp_path, config))
         made = Site(gateway, cables, cloud, arrivals)
@@ -182,3 +182,14 @@ def test_both_cut_in_turn_again_and_again(site: Site) -> None:
     _counted(site)
     live = arrived(site.cloud.payloads())["counter"].live
     assert all(first < second for first, second in pairwise(live)), "in order, also from link to link"
+
+
+@pytest.mark.parametrize("site", [("all", 'keepalive = "1h"\nlinks = ["ethernet"]')], indirect=True)
+def test_an_interface_that_returns_as_another_one_is_taken_at_once_whatever_the_keepalive(site: Site) -> None:
+    cut_at = time.monotonic()
+    site.cables.lay_anew(ETHERNET)  # what was bound to the old one hears nothing any more
+    site.uses("ethernet")
+    site.first_after(cut_at, "another interface of the same name")
+    assert "was made anew" in site.gateway.output.read_text()
+    site.drained()
+    _counted(site)

@@ -7,6 +7,7 @@ with Namespace() as far, Cables(far, 2) as cables:
     cables.plug_in(0)
     cables.black_hole(1)               # the carrier stays, and every packet is lost
     cables.heal(1)
+    cables.lay_anew(0)                 # here is another interface of the same name, as a modem's that dialled
 
 RFC 2544 gives 198.18.0.0/15 to such tests; tests/peers/namespace.py has the lower half of it.
 """
@@ -35,8 +36,7 @@ class Cables:
         try:
             with self._far.inside():
                 _run("ip", "addr", "add", f"{self.behind}/32", "dev", "lo")
-                inhabitant = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-            with inhabitant:  # ip(8) knows an unnamed namespace by somebody who lives there
+            with self._inhabitant() as inhabitant:
                 for at in range(len(self.near)):
                     self._lay(at, str(inhabitant.pid))
         except BaseException:
@@ -66,6 +66,17 @@ class Cables:
         near, far = self._addresses[at]
         _run("ip", "neigh", "del", far, "dev", self.near[at])
         self._inside("ip", "neigh", "del", near, "dev", self._ends[at])
+
+    def lay_anew(self, at: int) -> None:
+        """The interface is gone, and one of the same name, with the same address, comes in its place."""
+        _run("ip", "link", "del", self.near[at])
+        with self._inhabitant() as inhabitant:
+            self._lay(at, str(inhabitant.pid))
+
+    def _inhabitant(self) -> "subprocess.Popen[bytes]":
+        """Somebody who lives there: ip(8) knows an unnamed namespace by that."""
+        with self._far.inside():
+            return subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def _lay(self, at: int, inhabitant: str) -> None:
         (near, far), (here, there) = self._addresses[at], (self.near[at], self._ends[at])

@@ -76,6 +76,32 @@ def test_whoever_begins_to_tell_tells_of_the_newest_that_are_there(tmp_path, roo
     assert [told.name for told in CrashReports(tmp_path).new()] == ["press-2", "press-3", "press-4"]
 
 
+def test_of_very_many_deaths_at_once_each_is_told(tmp_path, root, monkeypatch):
+    clock, written = root
+    monkeypatch.setattr(crash_reports, "MOST_AT_ONCE", 3)
+    reports = CrashReports(tmp_path)
+    assert reports.new() == []
+    for number in range(8):
+        written.write(crash(f"press-{number}"))
+        clock.advance(0.001)
+    looks = [[told.name for told in reports.new()] for _ in range(4)]
+    assert [len(look) for look in looks] == [3, 3, 2, 0]
+    assert [name for look in looks for name in look] == [f"press-{number}" for number in range(8)]
+
+
+def test_of_very_many_deaths_while_nobody_told_of_them_each_is_told(tmp_path, root, monkeypatch):
+    clock, written = root
+    monkeypatch.setattr(crash_reports, "MOST_AT_ONCE", 3)
+    told_last_ns = clock.utc_ns()
+    clock.advance(HELD_S + 1)
+    for number in range(5):
+        written.write(crash(f"press-{number}"))
+        clock.advance(0.001)
+    reports = CrashReports(tmp_path)
+    reports.since(told_last_ns)
+    assert [told.name for _ in range(3) for told in reports.new()] == [f"press-{number}" for number in range(5)]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}', "\0"])
 def test_a_file_that_is_no_report_is_passed_over(tmp_path, root, text):
     _, written = root

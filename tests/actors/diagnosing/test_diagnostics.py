@@ -148,8 +148,8 @@ def test_a_root_and_a_spooler_that_say_nothing_take_nothing_away(stage: Stage) -
         assert not stage.fate.over.is_set()
     assert stage.state()["waiting"] == 1
     stage.root.known, stage.mute = {Status: tree()}, False
-    stage.spooler.known = {Ledger: {"rows": [], "disk": "the disk is full"}}
-    stage.actor.stop()
+    stage.spooler.known = {Ledger: LEDGER}
+    stage.until(lambda: "tree/press-1/phase" in stage.heard())
 
 
 def test_without_a_ledger_the_tree_is_told_all_the_same(stage: Stage) -> None:

@@ -38,11 +38,32 @@ def test_an_interface_that_is_gone_says_nothing() -> None:
     assert used.bytes == 600
 
 
-def test_a_new_month_begins_at_nothing_and_a_clock_that_goes_back_changes_nothing() -> None:
+def test_a_new_month_begins_at_nothing() -> None:
     used = _used(Reading("boot", 3, 0), Reading("boot", 3, 700))
     june = budget.counted(used, Reading("boot", 3, 750), "2026-06")
     assert (june.month, june.bytes) == ("2026-06", 50)
-    assert budget.counted(june, Reading("boot", 3, 760), "1970-01").month == "2026-06"
+
+
+@pytest.mark.parametrize("wrong", [["1970-01"], ["2099-12"], ["1970-01", "2026-06", "2099-12"], ["1970-01"] * 5])
+def test_a_clock_that_was_wrong_for_a_while_neither_forgets_what_was_used_nor_stops_the_months(
+    wrong: list[str],
+) -> None:
+    used = budget.told(_used(Reading("boot", 3, 0), Reading("boot", 3, 900)), 1000)[0]
+    for month in wrong:
+        used = budget.counted(used, Reading("boot", 3, 900), month)
+        assert used.bytes == 0
+    used = budget.counted(used, Reading("boot", 3, 950), MAY)
+    assert (used.month, used.bytes) == (MAY, 950)
+    assert budget.told(used, 1000)[1] == 0, "80 % were told before"
+    june = budget.counted(used, Reading("boot", 3, 960), "2026-06")
+    assert (june.month, june.bytes) == ("2026-06", 10)
+
+
+def test_of_a_clock_that_never_stands_still_a_few_months_are_kept() -> None:
+    used = _used(Reading("boot", 3, 0))
+    for year in range(1000, 9000):
+        used = budget.counted(used, Reading("boot", 3, year), f"{year}-01")
+    assert len(used.others) == budget.OTHERS
 
 
 def test_80_and_100_percent_are_each_told_once_a_month() -> None:
@@ -74,10 +95,16 @@ def test_everything_is_counted_once_whatever_happens_between(steps: list[tuple[i
 
 def test_what_was_used_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "network" / "budgets.json"
-    used = {"cellular": Used(MAY, 2**40, Reading("boot", 3, 2**41), 80)}
+    used = {"cellular": Used(MAY, 2**40, Reading("boot", 3, 2**41), 80, (("2026-04", 7, 100),))}
     budget_file.stored(path, used)
     assert budget_file.restored(path) == used
     assert budget_file.restored(tmp_path / "none.json") == {}
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    held = {"month": MAY, "bytes": 12, "boot": "b", "index": 3, "counter": 14, "said": 80}
+    (tmp_path / "budgets.json").write_text(json.dumps({"cellular": held}))
+    assert budget_file.restored(tmp_path / "budgets.json") == {"cellular": Used(MAY, 12, Reading("b", 3, 14), 80)}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"month": "2026-05"}}', '{"a": {"bytes": "1"}}'])

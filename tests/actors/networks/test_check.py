@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from actors.networks.check import Check
+from actors.networks import check
+from actors.networks.check import NEVER_S, Check
 from actors.networks.settings import Settings
 from tests.actors.networks.post import Post
+from transports.interfaces.probe import probe
 
 PERIOD_S, PATIENCE_S = 2.0, 1.0
 
@@ -86,7 +88,7 @@ def test_what_was_under_way_when_the_cable_was_pulled_says_nothing(site: Site) -
     site.check.soon()
     site.post.wait(0.0)
     site.check.cut("no carrier")
-    assert not site.post.readable
+    site.looked()
     site.check.fared(True)
     assert (site.check.standing.up, site.check.standing.why) == (False, "no carrier")
     site.post.wait(10 * PERIOD_S)
@@ -106,3 +108,68 @@ def test_a_link_that_matters_more_is_looked_at_sooner_and_never_later(site: Site
     site.post.wait(30.0)
     site.check.pace(PERIOD_S)
     assert site.post.due <= site.post.clock.now()
+
+
+def test_news_of_an_interface_while_a_look_is_under_way_is_no_bad_look(site: Site) -> None:
+    site.check.soon()
+    site.post.wait(0.0)
+    for _ in range(5):
+        site.check.soon()
+        site.check.fared(False)
+        site.post.wait(0.0)
+    assert site.check.standing.failures == 0
+    site.looked()
+    assert site.check.standing.good_at == site.post.clock.now()
+
+
+def test_a_cable_that_comes_and_goes_ten_times_a_second_is_looked_at_twice_a_second(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return probe(*given)
+
+    monkeypatch.setattr(check, "probe", counted)
+    site.check.soon()
+    for _ in range(100):
+        site.check.cut("no carrier")
+        site.check.mended()
+        site.check.soon()
+        site.post.wait(0.1)
+        if site.post.readable:
+            site.looked()
+    assert 10 <= looks <= 21, "in 10 s"
+
+
+def test_a_look_that_is_stuck_in_the_resolver_is_the_only_one_however_often_the_cable_is_pulled(site: Site) -> None:
+    site.check.soon()
+    site.post.wait(0.0)
+    (stuck,) = site.post.readable
+    for _ in range(5):
+        site.check.cut("no carrier")
+        site.check.mended()
+        site.post.wait(PERIOD_S)
+        assert [*site.post.readable] == [stuck]
+    assert "resolved" in site.check.standing.why
+    site.looked()
+    site.post.wait(0.0)
+    site.looked()
+    assert site.check.standing.up
+
+
+def test_over_a_link_that_lets_nothing_pass_goes_no_check_until_it_may_again(site: Site) -> None:
+    site.check.soon()
+    site.post.wait(0.0)
+    site.looked()
+    site.check.pace(NEVER_S)
+    site.check.soon()
+    site.check.fared(True)
+    site.check.fared(False)
+    site.post.wait(100 * PERIOD_S)
+    assert not site.post.readable
+    site.check.pace(PERIOD_S)
+    site.post.wait(0.0)
+    assert site.post.readable

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.networks import standing
-from actors.networks.choosing import LONGEST_S, Candidate, Choice, chosen, look_again, recover_s
+from actors.networks.choosing import HOPS, LONGEST_S, WITHIN_S, Candidate, Choice, chosen, look_again, recover_s
 from actors.networks.standing import Standing
 
 RECOVER_S, FAIL_AFTER = 30.0, 3
@@ -180,6 +180,9 @@ class Links(RuleBasedStateMachine):
             return
         if current.lives:
             return
+        hops = self.choice.hops
+        if current.allowed and len(hops) == HOPS and self.now < hops[0] + WITHIN_S:
+            return  # it has hopped enough
         certain = current.standing.cut or not current.allowed
         since = -inf if certain else current.standing.failing_since
         assert not any(each.lives and each.standing.good_at >= since for each in self.candidates)

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from actors.networks.wayfinding import ANY, PATIENCE_S, Wayfinder
+from actors.networks.wayfinding import ANY, LOSSES, PATIENCE_S, Wayfinder
 from tests.actors.networks.post import Post
 from transports.mailbox import PeerDown, PeerUp
 from transports.messages import Fared, Way, WhichWay
@@ -72,3 +72,48 @@ def test_good_news_is_told_now_and_then_and_bad_news_at_once() -> None:
     site.post.wait(10)
     site.finder.fared(True)
     assert len(site.post.offered) == 3
+
+
+def test_another_interface_of_the_same_name_is_another_way_and_one_that_is_away_is_not() -> None:
+    site = Site()
+    for index in (5, 5, 0, 5, 7):
+        site.finder.hear(Way("ethernet", "eth0", "all", index=index))
+    assert [way.index for way in site.ways] == [5, 7]
+
+
+def test_a_first_link_that_was_taken_unasked_is_not_taken_again_when_its_index_becomes_known() -> None:
+    site = Site()
+    site.post.wait(PATIENCE_S)
+    site.finder.hear(Way("ethernet", "eth0", "all", index=5))
+    assert len(site.ways) == 1
+
+
+def test_whoever_is_left_alone_on_a_dead_link_tries_the_next_and_none_else_does() -> None:
+    site = Site()
+    site.finder.hear(Way("ethernet", "eth0"))
+    for _ in range(3 * LOSSES):
+        site.finder.fared(False)
+    assert len(site.ways) == 1, "the process of the links knows better"
+    site.finder.hear(PeerDown(NETWORK))
+    for well in (False, False, True, False, False):
+        site.finder.fared(well)
+    assert len(site.ways) == 1
+    for _ in range(LOSSES):
+        site.finder.fared(False)
+    assert [(way.link, way.may_pass) for way in site.ways[1:]] == [("cellular", "alarms")], "by its own policy"
+    for _ in range(LOSSES):
+        site.finder.fared(False)
+    assert site.ways[-1].link == "ethernet"
+    site.finder.hear(PeerUp(NETWORK))
+    assert site.post.offered[-1] == WhichWay(["ethernet", "cellular"], SERVERS, "ethernet")
+    site.finder.hear(Way("cellular", "wwan0", "alarms"))
+    site.finder.fared(False)
+    assert site.post.offered[-1] == Fared("cellular", False)
+
+
+def test_whoever_was_never_told_a_way_does_not_stay_on_a_dead_link_either() -> None:
+    site = Site()
+    site.post.wait(PATIENCE_S)
+    for _ in range(LOSSES):
+        site.finder.fared(False)
+    assert [way.link for way in site.ways] == ["ethernet", "cellular"]

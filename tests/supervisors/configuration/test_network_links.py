@@ -67,6 +67,10 @@ def test_one_process_has_all_links_and_is_there_before_the_uplinks(tmp_path: Pat
     ("text", "said"),
     [
         (TEXT + 'links = ["cabel"]', "uplink.cloud.links[0] = 'cabel': is no [link.NAME]; did you mean 'cable'?"),
+        (
+            TEXT.replace('"wwan0"', '"wwan0"\nenabled = false') + 'links = ["modem"]',
+            "uplink.cloud.links = ['modem']: are all disabled; enable one",
+        ),
         (TEXT.replace("wwan0", "eth0"), "link.cable.interface = 'eth0': is that of link.modem already"),
         (TEXT.replace("link.modem", 'link."Mo dem"'), "link.Mo dem = 'Mo dem': a name must be"),
         (TEXT.replace("wwan0", "eth 0"), "link.modem.interface = 'eth 0': must be the name of a network interface"),

@@ -1,6 +1,8 @@
 """What the kernel says of an interface, read as it writes it; and that it tells of a pulled plug at once."""
 
+import errno
 import select
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.peers.cables import Cables
 from tests.peers.namespace import Namespace, why_not
 from transports.interfaces.cards import card
-from transports.interfaces.watch import Watch
+from transports.interfaces.watch import Watch, indexes
 
 
 def sys_of(root: Path, flags: int = 0x1003, carrier: str = "1", state: str = "up", index: int = 7) -> Path:
@@ -71,9 +73,37 @@ def test_a_pulled_plug_is_told_by_the_kernel() -> None:
         cables.cut(0)
         assert select.select([watch], [], [], 10)[0], "nobody told"
         watch.heard()
-        while card(cables.near[0]).carries:
+        heard: set[int] = set()
+        while (now := card(cables.near[0])).carries or now.index not in heard:
             assert select.select([watch], [], [], 10)[0]
-            watch.heard()
+            heard |= watch.heard() or set()
         assert "no carrier" in card(cables.near[0]).trouble
         watch.close()
         watch.close()
+
+
+def test_the_interfaces_that_messages_are_about_are_read_and_a_torn_one_is_no_harm() -> None:
+    def message(index: int, more: int = 0) -> bytes:
+        body = struct.pack("=BxHi", 0, 1, index) + bytes(more)
+        octets = struct.pack("=IHHII", 16 + len(body), 16, 0, 0, 0) + body
+        return octets + bytes(-len(octets) % 4)
+
+    assert list(indexes(message(3) + message(70000, 5) + message(8))) == [3, 70000, 8]
+    assert list(indexes(message(3) + message(4)[:20])) == [3]
+    assert list(indexes(bytes(40))) == [0, 0], "lengths that say nothing do not stop it"
+
+
+def test_when_the_kernel_had_more_to_say_than_there_was_room_for_it_may_be_any_interface() -> None:
+    watch = Watch()
+    answers: list[bytes | OSError] = [OSError(errno.ENOBUFS, "no room"), BlockingIOError()]
+
+    class Overrun:
+        def recv(self, _: int) -> bytes:
+            answer = answers.pop(0)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+    real, watch._socket = watch._socket, Overrun()  # type: ignore[assignment]
+    assert watch.heard() is None
+    real.close()

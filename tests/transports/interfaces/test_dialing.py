@@ -4,12 +4,13 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from tests.peers.cables import Cables
 from tests.peers.namespace import Namespace, why_not
-from transports.interfaces.dialing import bound_connection, dialled
+from transports.interfaces.dialing import bind_to, bound_connection, dialled
 from transports.interfaces.probe import reach
 
 needs_namespace = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -47,6 +48,16 @@ def test_an_interface_that_is_not_there_is_named_with_the_cure(listener: socket.
         with pytest.raises(OSError, match=r"no network interface 'wwan7'.*ip link") as error:
             call()
         assert error.value.errno == errno.ENODEV
+
+
+def test_a_kernel_that_lets_nobody_bind_is_told_with_the_cure() -> None:
+    class Refused:
+        def setsockopt(self, *_: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with pytest.raises(OSError, match=r"CAP_NET_RAW.*'eth0'.*Linux 5\.7") as error:
+        bind_to(cast(socket.socket, Refused()), "eth0")
+    assert error.value.errno == errno.EPERM
 
 
 def test_a_port_that_nobody_listens_on_is_refused_and_a_name_of_nobody_is_told() -> None:
