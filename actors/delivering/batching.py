@@ -7,7 +7,7 @@ most; with `max_records` = 1 it never waits.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -21,8 +21,7 @@ class Limits:
     max_wait_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """One record as batching sees it: what its address depends on, its size, and the record itself."""
 
     key: Hashable
@@ -30,8 +29,7 @@ class Entry(Generic[T]):
     record: T
 
 
-@dataclass(frozen=True, slots=True)
-class Group(Generic[T]):
+class Group(NamedTuple, Generic[T]):
     """Records of one key, in order: one message."""
 
     key: Hashable

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import NamedTuple
 
 from actors.delivering.batching import Batching, Entry, Group, Limits
 from actors.delivering.lanes import BACKFILL, LIVE
@@ -22,8 +23,7 @@ from transports.samples import Batch
 Position = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(NamedTuple):
     """One message to be: the ticket it travels under, what its address depends on, its records, its lane, and how many
     bytes the records are in the spool."""
 
@@ -39,8 +39,7 @@ class Departure:
         return self.records[0].epoch, self.records[0].seq
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """The far end has so many records and samples more; `position` is what is delivered of the lane, if it moved."""
 
     records: int

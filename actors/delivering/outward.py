@@ -20,7 +20,7 @@ from transports.clock import Clock
 from transports.content_encoding import compressed
 from transports.errors import UplinkRefused
 from transports.payloads import OutRecord
-from transports.uplinks import Outgoing, Uplink
+from transports.uplinks import Gathering, Outgoing, Uplink
 
 Encode = Callable[[Sequence[OutRecord], str, bool], bytes]
 
@@ -124,18 +124,23 @@ class Outward:
 
     # --- to the far end ----------------------------------------------------------------------------------------------
 
-    def send(self, uplink: Uplink) -> None:
-        """Send what may leave now. Raises UplinkDown."""
+    def send(self, uplink: Uplink, gathering: Gathering | None = None) -> None:
+        """Send what may leave now; `gathering` is the same uplink, if it is one. Raises UplinkDown."""
         self.free_at = None
-        if not self.probation.is_on:
+        if self.probation.is_on:
+            self._send_singly(uplink)
+        else:
             while (departure := self.departures.next()) is not None and self._leave(uplink, departure):
                 pass
-            return
+        if gathering is not None:
+            gathering.flush()
+        self._written = not uplink.wants_write()
+
+    def _send_singly(self, uplink: Uplink) -> None:
         while (message := self.probation.next()) is not None:
             self._written = False
             if not (self._repeat(uplink, message) if isinstance(message, Outgoing) else self._leave(uplink, message)):
                 break
-        self._written = not uplink.wants_write()
 
     def settle(self, uplink: Uplink) -> bool:
         """Take note of what the far end has. Whether there was anything."""

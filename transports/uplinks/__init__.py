@@ -15,7 +15,7 @@ The same file outside this package is found through the entry point group `holdf
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from transports.payloads import OutRecord
 
@@ -34,7 +34,8 @@ class Identity:
     interface: str = ""
 
 
-class Outgoing(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outgoing:
     """One message on its way: a ticket to recognise it by, where it goes, and its bytes.
 
     `fields` fill the uplink's topic template: `device`, and whatever else the uplink actor groups by. `records` is what

@@ -6,7 +6,7 @@ A message is done with when the server has acknowledged it and the application h
 order it hears of the two. What is told again, or of records that are not on their way, changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from transports.errors import NotUnderstood
 
 CLAIMS_MOST = 10_000
+Span = tuple[int, int]  # first and last, both included
 Id = tuple[str, int, int]
 """Of a record: topic, epoch, seq."""
 
@@ -77,20 +78,20 @@ class Confirming:
         self._acked.add(ticket)
         return self._done([ticket])
 
-    def told(self, claim: Claim) -> list[int]:
+    def told(self, *claims: Claim) -> list[int]:
         """The application has these records. The tickets that are done with by that, oldest first."""
-        place = claim.topic, claim.epoch
-        waiting = self._tickets.get(place, {})
-        few = claim.last - claim.first < len(waiting)
-        among: Iterable[int] = range(claim.first, claim.last + 1) if few else list(waiting)
+        spans = dict[tuple[str, int], list[Span]]()
+        for claim in claims:
+            spans.setdefault((claim.topic, claim.epoch), []).append((claim.first, claim.last))
         touched = set[int]()
-        for seq in among:
-            if claim.first <= seq <= claim.last:
+        for place, told in spans.items():
+            waiting = self._tickets.get(place, {})
+            for seq in _among(waiting, told):
                 for ticket in waiting.pop(seq, ()):
                     self._missing[ticket].discard((*place, seq))
                     touched.add(ticket)
-        if not waiting:
-            self._tickets.pop(place, None)
+            if not waiting:
+                self._tickets.pop(place, None)
         return self._done(sorted(touched))
 
     def _done(self, tickets: Sequence[int]) -> list[int]:
@@ -99,3 +100,17 @@ class Confirming:
             self._acked.discard(ticket)
             del self._missing[ticket]
         return done
+
+
+def _among(waiting: Collection[int], told: Sequence[Span]) -> list[int]:
+    """Which of those that wait are told of: as much work as there are of both, whatever numbers are told."""
+    if sum(last - first + 1 for first, last in told) <= len(waiting):
+        return [seq for first, last in told for seq in range(first, last + 1)]
+    found, spans = list[int](), sorted(told)
+    at, reached = 0, -1
+    for seq in sorted(waiting):
+        while at < len(spans) and spans[at][0] <= seq:
+            reached, at = max(reached, spans[at][1]), at + 1
+        if seq <= reached:
+            found.append(seq)
+    return found

@@ -92,14 +92,21 @@ class Ack(NamedTuple):
         return self.code is not None and self.code >= 0x80
 
 
+class Told(NamedTuple):
+    """What is used of the properties of a message that came; "" and None for what it does not say."""
+
+    response_topic: str = ""
+    correlation: bytes | None = None
+
+
 class Arrived(NamedTuple):
-    """A message that came. `properties` are paho's (MQTT 5), None on 3.1.1."""
+    """A message that came. `properties` are of MQTT 5, None on 3.1.1."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
-    properties: object | None = None
+    properties: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)

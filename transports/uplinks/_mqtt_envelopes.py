@@ -15,6 +15,8 @@ from transports.uplinks._mqtt_entrance import Offers, Said
 from transports.uplinks._mqtt_properties import Packed
 from transports.uplinks._mqtt_settings import Settings
 
+_TOPICS_MOST = 1024
+
 
 class Envelopes:
     """Of one connection. `aliased` must be asked once for each message, and that one be sent."""
@@ -27,6 +29,8 @@ class Envelopes:
         self._confirm_topic = _topics.filled(settings.confirm_topic, self._fields)
         self._most_aliases = min(settings.topic_aliases, offers.alias_maximum)
         self._aliases: dict[str, int] = {}
+        self._topics: dict[tuple[str, ...], str] = {}  # by what fills them
+        self._qos, self._retain, self._most_bytes = settings.qos, settings.retain, settings.most_bytes
         self._properties: dict[tuple[str, str], Packed] = {}
 
     @property
@@ -36,14 +40,15 @@ class Envelopes:
 
     def around(self, message: Outgoing) -> Said:
         """What is published of it. Raises UplinkRefused for what this server, or MQTT, can never carry."""
-        settings = self._settings
-        topic = self._topic(message)
-        topic_bytes, limits = len(topic.encode()), settings.limits
-        if topic_bytes > limits.topic_bytes:
-            raise UplinkRefused(f"a topic of {topic_bytes} bytes; this uplink carries {limits.topic_bytes}")
-        if len(message.payload) > settings.most_bytes:
-            raise UplinkRefused(f"a message of {len(message.payload)} bytes; this uplink carries {settings.most_bytes}")
-        return Said(topic, message.payload, settings.qos, settings.retain, self._properties_of(message))
+        address = tuple(message.fields.values())
+        topic = self._topics.get(address)
+        if topic is None:
+            topic = self._topics[address] = self._topic(message)
+            if len(self._topics) > _TOPICS_MOST:
+                self._topics.clear()
+        if len(message.payload) > self._most_bytes:
+            raise UplinkRefused(f"a message of {len(message.payload)} bytes; this uplink carries {self._most_bytes}")
+        return Said(topic, message.payload, self._qos, self._retain, self._properties_of(message))
 
     def aliased(self, said: Said) -> Said:
         """The same with a number for its topic, if there is one."""
@@ -65,7 +70,10 @@ class Envelopes:
         fields = self._fields | message.fields
         if self._settings.limits.encodes_fields:
             fields = {name: quote(_topics.level(value), safe="") for name, value in fields.items()}
-        return _topics.filled(self._settings.topic_template, fields)
+        topic, most = _topics.filled(self._settings.topic_template, fields), self._settings.limits.topic_bytes
+        if (topic_bytes := len(topic.encode())) > most:
+            raise UplinkRefused(f"a topic of {topic_bytes} bytes; this uplink carries {most}")
+        return topic
 
     def _properties_of(self, message: Outgoing) -> Packed | None:
         if not self._is_5:

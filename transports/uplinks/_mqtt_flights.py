@@ -6,15 +6,14 @@ confirmed by the application: these, and it has told of all records ──> take
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from transports.uplinks import Outgoing
 from transports.uplinks._mqtt_confirm import Claim, Confirming
 from transports.uplinks._mqtt_entrance import Ack, Said
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """A message, and as what it was published."""
 
     message: Outgoing
@@ -57,28 +56,36 @@ class Flights:
         """A question is on its way, behind all that was sent."""
         self._asked, self._unasked = (mid, self._unasked), []
 
-    def heard(self, acks: Sequence[Ack], now: float) -> None:
-        """What the server has answered."""
-        oldest = self._oldest
+    @property
+    def are_owed(self) -> bool:
+        """Whether an answer is waited for, or one was a refusal."""
+        return self._waits or bool(self.failed)
+
+    def heard(self, acks: Sequence[Ack], now: float) -> bool:
+        """What the server has answered; whether it took a message."""
+        if not acks:
+            return False
+        oldest, takes = self._oldest, False
         for ack in acks:
             if self._asked and ack.mid == self._asked[0]:
                 for ticket in self._asked[1]:
                     self._acked(ticket, now)
-                self._asked = None
+                self._asked, takes = None, True
             elif flight := self._flights.pop(ack.mid, None):
                 if ack.is_failure:
                     self.failed.append((flight, ack))
                 else:
                     self._acked(flight.message.ticket, now)
+                    takes = True
         if oldest != self._oldest:
             self._oldest_since = now
+        return takes
 
     def told(self, claims: Sequence[Claim], now: float) -> None:
         """What the application has told."""
         if self._confirming:
             oldest = self._confirming.oldest
-            for claim in claims:
-                self._taken += self._confirming.told(claim)
+            self._taken += self._confirming.told(*claims)
             if oldest != self._confirming.oldest:
                 self._unconfirmed_since = now
 

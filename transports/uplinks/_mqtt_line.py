@@ -17,7 +17,7 @@ Maximum Packet Size, Server Keep Alive.
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import Any, cast
+from typing import cast
 
 from paho.mqtt.client import error_string
 from paho.mqtt.enums import MQTTErrorCode
@@ -45,6 +45,7 @@ from transports.uplinks._reasons import connecting
 
 FAREWELL_S = 1.0
 _READS_A_STEP = 64
+_QUEUED_MOST_BYTES = 16 * 1024
 _NEVER_SUBSCRIBED = "holdfast/nothing"
 _WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 
@@ -73,7 +74,6 @@ class Line:
             raise UplinkDown(f"what the connection needs cannot be read: {wrong}") from wrong
         self._state, self._reason = _State.OPENING, ""
         self._keepalive = entrance.keepalive
-        self._waiting: set[int] = set()  # ids that the server has not answered
         self._acks: list[Ack] = []
         self._now = self._heard_at = clock.now()
         self._connect_ends = self._now + entrance.connect_timeout_s
@@ -124,24 +124,34 @@ class Line:
     def next_step(self, now: float) -> float:
         """A ping that may be due (late by an eighth of keepalive at most; servers grant a half), or patience's end."""
         ends = self._patience_ends()
-        return min(now + self._keepalive / 8, ends) if self._state is _State.ONLINE else ends
+        if self._state is not _State.ONLINE:
+            return ends
+        return now if self._client.has_packet else min(now + self._keepalive / 8, ends)
 
     def publish(
         self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, properties: Packable | None = None
     ) -> int:
         """Its id. Raises UplinkRefused for what MQTT, or this server, can never carry."""
-        offers = self._online()
-        if qos > offers.max_qos == 0:
-            raise self.lost(f"{self.server.place}: it carries QoS 0 at most; set qos = 0")
         self.must_fit(topic, payload, properties)
-        sent = self._client.publish(
-            topic, payload, min(qos, offers.max_qos), retain and offers.retain, cast(Any, properties)
-        )
-        self._judge(sent.rc)
-        self._judge(self._client.loop_write())
-        if qos:
-            self._waiting.add(sent.mid)
-        return sent.mid
+        mid = self.put(Said(topic, payload, qos, retain, properties))
+        self.flush()
+        return mid
+
+    def put(self, said: Said) -> int:
+        """The same of what `must_fit`; it leaves with the next `flush` or `step`, together with others."""
+        offers = self._online()
+        if said.qos > offers.max_qos == 0:
+            raise self.lost(f"{self.server.place}: it carries QoS 0 at most; set qos = 0")
+        if said.qos > offers.max_qos or (said.retain and not offers.retain):
+            said = said._replace(qos=min(said.qos, offers.max_qos), retain=said.retain and offers.retain)
+        if self._client.queued_bytes > _QUEUED_MOST_BYTES:
+            self.flush()
+        return self._client.put(said)
+
+    def flush(self) -> None:
+        """Write what can be written."""
+        if self._client.want_write():
+            self._judge(self._client.loop_write())
 
     def must_fit(self, topic: str, payload: bytes, properties: Packable | None = None, more_bytes: int = 0) -> None:
         """Raises UplinkRefused for a message that is too large, with `more_bytes` of properties, for MQTT or this
@@ -217,8 +227,8 @@ class Line:
     def _sent(self, sent: tuple[MQTTErrorCode, int | None]) -> int:
         result, mid = sent
         self._judge(result)
-        self._judge(self._client.loop_write())
-        self._waiting.add(cast(int, mid))
+        self._heard.subscribing.add(cast(int, mid))
+        self.flush()
         return cast(int, mid)
 
     def _dial(self) -> PahoClient:
@@ -241,10 +251,6 @@ class Line:
                 break
             self._heard_at = now
             self._judge(self._client.loop_read())
-        if self._client.incoming_bytes > self.entrance.message_bytes:
-            raise self.lost(
-                f"{self.server.place}: it sends a message of {self._client.incoming_bytes} bytes, more than we take"
-            )
         if self._heard.greetings and self._state is _State.GREETING:
             self._enter()
         if self._state is _State.ONLINE:
@@ -262,9 +268,12 @@ class Line:
 
     def _collect(self) -> None:
         if self._heard.acks:
-            acks, self._heard.acks = self._heard.acks, []
-            self._waiting.difference_update(ack.mid for ack in acks)
-            self._acks += acks
+            self._acks += self._heard.acks
+            self._heard.acks.clear()
+
+    @property
+    def _is_owed(self) -> bool:
+        return bool(self._client.unanswered or self._heard.subscribing)
 
     def _patience_ends(self) -> float:
         if self._state is not _State.ONLINE:
@@ -288,9 +297,10 @@ class Line:
 
     def _bid_farewell(self, farewell: Sequence[Said], with_will: bool, deadline: float) -> None:
         # The answers are awaited: closing on unread bytes resets the connection, and what was last sent may be lost.
+        self._client.inbox_bytes = float("inf")  # nobody takes what comes, and answers come behind it
         for last in farewell:
             self.publish(*last)
-        while self._waiting and self._client.wait(deadline - self._clock.now()):
+        while self._is_owed and self._client.wait(deadline - self._clock.now()):
             if self._client.has_bytes():
                 self._judge(self._client.loop_read())
             self._judge(self._client.loop_write())

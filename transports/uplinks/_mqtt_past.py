@@ -18,6 +18,7 @@ LEAST_S = 1.0
 REFUSED_MOST = 1024
 _NOTICES_MOST = 32
 _SAID_MOST = 256
+_CERTIFICATES_MOST = 64
 
 
 @dataclass(slots=True)
@@ -41,6 +42,11 @@ class Past:
         self.refused[digest] = why
         if len(self.refused) > REFUSED_MOST:
             self.refused.popitem(last=False)
+
+    def tell_of(self, certificates: Mapping[str, int]) -> None:
+        """This is said of these. Of others it stays said: each of several servers has its own."""
+        known = {**self.certificates, **certificates}
+        self.certificates = dict([*known.items()][-_CERTIFICATES_MOST:])
 
     def say(self, notice: str, once: str = "") -> None:
         """Let the operator hear of it; `once` names what is said only once by this process."""

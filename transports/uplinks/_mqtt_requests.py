@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from transports.uplinks import Asked
 from transports.uplinks import _mqtt_properties as properties
-from transports.uplinks._mqtt_entrance import Arrived, Said
+from transports.uplinks._mqtt_entrance import Arrived, Said, Told
 
 WAITING_MOST = 64
 WAITING_MOST_BYTES = 4 * 1024 * 1024
@@ -39,8 +39,7 @@ class Requests:
         if len(self._waiting) >= WAITING_MOST or self._bytes + len(message.payload) > WAITING_MOST_BYTES:
             self.dropped += 1
             return
-        topic = getattr(message.properties, "ResponseTopic", "")
-        correlation = getattr(message.properties, "CorrelationData", None)
+        topic, correlation = message.properties or Told()
         back = Back(topic if _can_be_sent_to(topic) else self._response_topic, correlation)
         self._waiting.append(Asked(message.payload, back))
         self._bytes += len(message.payload)

@@ -3,7 +3,7 @@
     line = road.open(now, will)      a Line under way, or None while a second since the last attempt has not passed
     road.arrived(line, now)          it is ready
     why = road.leave(line, now)      each step: why to go elsewhere in order, "" to stay
-    road.ended(line, now)            it is over, for whatever reason
+    road.ended(line)                 it is over, by no will of ours
 
 What must outlive a connection is in the settings' `past`. The first server is asked whether it is there in a thread of
 its own, by TCP and TLS, while the connection to a backup goes on.
@@ -59,19 +59,27 @@ class Road:
         self._past.attempted(now)
         if self._settings.tls:
             self._rotation = _rotation(self._settings, now)
-        return Line(self.server, entrance or self._settings.entrance(self._identity), will, self._clock)
+        line = Line(self.server, entrance or self._settings.entrance(self._identity), will, self._clock)
+        self._read_certificates(line, now)  # ours: one that has expired may be why nobody lets us in
+        return line
 
-    def arrived(self, line: Line, now: float) -> None:
-        """The server has let us in."""
+    def arrived(self, line: Line, now: float, serves: bool = True) -> None:
+        """The server has let us in; with `serves` that is enough."""
         self._arrived = True
         self._past.walk = _mqtt_walk.connected(self._past.walk, now, self._settings.fail_back_after_s)
         self._ask_at = self._past.walk.ask_at
+        if serves:
+            self.serves()
         self._read_certificates(line, now)
 
-    def ended(self, line: Line) -> None:
-        """It is over; who had not arrived tries the next server."""
+    def serves(self) -> None:
+        """The server does what it is there for."""
+        self._past.walk = _mqtt_walk.served(self._past.walk)
+
+    def ended(self, line: Line, in_vain: bool = False) -> None:
+        """It is over, by no will of ours; who had not arrived, or `in_vain`, tries the next server."""
         self.close()
-        if not self._arrived or line.code in _GO_ELSEWHERE:
+        if not self._arrived or in_vain or line.code in _GO_ELSEWHERE:
             self._past.walk = _mqtt_walk.failed(self._past.walk, len(self._settings.servers))
 
     def walk_on(self) -> None:
@@ -164,7 +172,8 @@ class Road:
         self._read_at = now + _CERTIFICATES_EVERY_S
         self._certificates = tuple(_dated(self._settings, line))
         now_s = self._clock.utc_ns() / 1e9
-        new, self._past.certificates = _certificates.notices(self._certificates, self._past.certificates, now_s)
+        new, said = _certificates.notices(self._certificates, self._past.certificates, now_s)
+        self._past.tell_of(said)
         for notice in new:
             self._past.say(notice)
 

@@ -4,8 +4,9 @@
       ^                  │ connected: every `after_s` the first is asked whether it is there
       └──────answered────┘
 
-A connection that stood and was lost is first tried again where it stood. A first server that answers, but does not let
-us in, costs a connection each time: it is asked half as often after each of these, down to a twelfth.
+A connection that stood and was lost is first tried again where it stood; one on which no message was ever taken has
+failed. A first server that answers, but does not let us in or takes nothing, costs a connection each time: it is asked
+half as often after each of these, down to a twelfth.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +34,14 @@ def failed(walk: Walk, servers: int) -> Walk:
 
 def connected(walk: Walk, now: float, after_s: float) -> Walk:
     """It has let us in."""
-    return Walk() if walk.at == 0 else replace(walk, ask_at=now + after_s * walk.patience, returning=False)
+    if walk.at == 0:
+        return replace(walk, ask_at=NEVER)
+    return replace(walk, ask_at=now + after_s * walk.patience, returning=False)
+
+
+def served(walk: Walk) -> Walk:
+    """It does what it is there for."""
+    return Walk() if walk.at == 0 else walk
 
 
 def asked(walk: Walk, answered: bool, now: float, after_s: float) -> Walk:

@@ -60,8 +60,10 @@ def connect(settings: Settings, identity: Identity) -> "MqttUplink":
 
 
 class MqttUplink:
-    """One connection to one broker; an Uplink (transports/uplinks), Telling and Asking. `taken` may still be asked when
-    it has ended."""
+    """One connection to one broker; an Uplink (transports/uplinks), Telling, Gathering and Asking.
+
+    `taken` may still be asked when it has ended.
+    """
 
     def __init__(self, settings: Settings, identity: Identity, clock: Clock) -> None:
         self._settings, self._identity, self._clock = settings, identity, clock
@@ -78,6 +80,8 @@ class MqttUplink:
         self._gate = Gate(self._past, self._confirm_topic, self._request_topic)
         self._envelopes: Envelopes | None = None  # when the server has let us in
         self._status_mid = 0
+        self._gathers = False
+        self._served = False  # the server has answered a message
         self._ready = False
         self._reason = ""
         self._line: Line | None = None
@@ -107,7 +111,7 @@ class MqttUplink:
             line.step(now)
         except UplinkDown as down:
             self._collect(line)
-            raise self._end(str(down)) from down
+            raise self._lost(str(down)) from down
         for ack in self._collect(line):
             self._heed(line, ack)
         self._go_on(line, now)
@@ -121,12 +125,22 @@ class MqttUplink:
         if self._past.refused and (why := self._past.refused.get(digest_of(said, message))):
             raise UplinkRefused(why)
         try:
-            if envelopes.numbers:
-                line.must_fit(said.topic, said.payload, said.properties, _ALIAS_BYTES)
-            mid = line.publish(*envelopes.aliased(said))
+            line.must_fit(said.topic, said.payload, said.properties, _ALIAS_BYTES if envelopes.numbers else 0)
+            mid = line.put(envelopes.aliased(said))
+            if not self._gathers:
+                line.flush()
         except UplinkDown as down:
-            raise self._end(str(down)) from down
+            raise self._lost(str(down)) from down
         self._flights.sent(mid, Flight(message, said), self._now)
+
+    def flush(self) -> None:
+        """Write what was sent, together."""
+        self._gathers = True
+        if self._line is not None:
+            try:
+                self._line.flush()
+            except UplinkDown as down:
+                raise self._lost(str(down)) from down
 
     def taken(self) -> Sequence[int]:
         """The tickets that count as delivered, in the order in which they did."""
@@ -182,19 +196,25 @@ class MqttUplink:
             self._enter(line, now)
         if self._gate.is_open and not self._ready:
             self._ready = True
-            for said in self._status("online"):
-                self._status_mid = line.publish(*said)
+            self._say_online(line)
         if self._flights.failed:
             raise self._refused(line)
         if why := self._road.leave(line, now):
             raise self._leave(line, why)
         self._ask(line)
         if now >= self._patience_ends():
-            raise self._end(f"{line.server.place}: {self._what_was_awaited(now)}")
+            raise self._lost(f"{line.server.place}: {self._what_was_awaited(now)}")
+
+    def _say_online(self, line: Line) -> None:
+        for said in self._status("online"):
+            try:
+                self._status_mid = line.publish(*said)
+            except UplinkRefused as refused:
+                self._gate.warn(f"{line.server.place}: {self._status_topic}: {refused}")
 
     def _enter(self, line: Line, now: float) -> None:
         assert line.offers is not None
-        self._road.arrived(line, now)
+        self._road.arrived(line, now, serves=False)
         self._envelopes = Envelopes(self._settings, self._identity, line.offers)
         self._gate.enter(line, now + self._settings.ack_timeout_s)
         if line.offers.max_qos < self._settings.qos:
@@ -207,14 +227,18 @@ class MqttUplink:
         if ack.mid == self._status_mid and ack.is_failure:
             self._gate.warn(f"{line.server.place}: {unpublished(self._status_topic, ack.code or 0, ack.said)}")
         if why := self._gate.heard(ack, line.server.place):
-            raise self._leave(line, why, ())
+            line.close()
+            self._collect(line)
+            raise self._lost(why)
 
     # --- what comes back ---------------------------------------------------------------------------------------------
 
     def _collect(self, line: Line) -> Sequence[Ack]:
         """Take note of what has come; the answers, for whoever waits for one."""
         acks = line.acked()
-        self._flights.heard(acks, self._now)
+        if self._flights.heard(acks, self._now) and not self._served:
+            self._served = True
+            self._road.serves()
         for message in line.messages():
             self._arrived(message)
         if dropped := line.overflowed() + self._requests.dropped:
@@ -231,7 +255,7 @@ class MqttUplink:
             return  # no text: what we did not configure is "", too
         if message.topic == self._request_topic:
             self._requests.came(message)
-        elif message.topic == self._confirm_topic:
+        elif message.topic == self._confirm_topic and not message.retain:  # a retained one may be of a spool of old
             try:
                 self._flights.told(claims_in(message.payload, self._identity.gateway), self._now)
             except NotUnderstood as wrong:
@@ -243,21 +267,25 @@ class MqttUplink:
         """The broker does not take a message: the others are awaited, then it is set aside, or held."""
         line.close(() if all(is_of_the_message(ack) for _, ack in self._flights.failed) else self._status("offline"))
         self._collect(line)
-        return self._end(set_aside(self._past, self._flights.failed, line.server.place))
+        return self._lost(set_aside(self._past, self._flights.failed, line.server.place))
 
-    def _leave(self, line: Line, why: str, farewell: Sequence[Said] | None = None) -> UplinkDown:
+    def _leave(self, line: Line, why: str) -> UplinkDown:
         """End it in order, with everything answered that is on its way."""
-        line.close(self._status("offline") if farewell is None else farewell)
+        line.close(self._status("offline"))
         self._collect(line)
         return self._end(why)
+
+    def _lost(self, reason: str) -> UplinkDown:
+        """It has ended, or must, by no will of ours."""
+        if self._line is not None and not self._reason:
+            self._road.ended(self._line, in_vain=not self._served and (not self._ready or self._flights.are_owed))
+        return self._end(reason)
 
     def _end(self, reason: str) -> UplinkDown:
         line = self._line
         if line is not None:
             line.hang_up()
             self._collect(line)
-            if not self._reason:
-                self._road.ended(line)
         self._road.close()
         self._ready, self._reason = False, self._reason or reason
         return UplinkDown(self._reason)

@@ -71,6 +71,18 @@ class TestDelivery:
             late.wait(lambda messages: [m.payload for m in messages if m.retained] == [b"kept"])
         d.uplink.close()
 
+    def test_who_says_when_that_is_all_has_messages_written_together(self, by_hand):
+        d = driver(by_hand.port)
+        by_hand.meet(d)
+        d.uplink.flush()
+        for ticket in (1, 2, 3):
+            d.uplink.send(Outgoing(ticket, {"device": "d"}, b"%d" % ticket))
+        assert d.uplink.wants_write()
+        assert not by_hand.has_more()
+        d.uplink.flush()
+        assert not d.uplink.wants_write()
+        assert [by_hand.published()[1] for _ in range(3)] == [b"1", b"2", b"3"]
+
     def test_a_message_is_taken_when_it_is_acknowledged_and_not_before(self, by_hand):
         d = driver(by_hand.port)
         by_hand.meet(d)

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.peers.certificates import Authority
-from tests.peers.mosquitto import Mosquitto
+from tests.peers.mosquitto import Mosquitto, free_port
 from tests.transports.uplinks.driving import Driver
 from transports.building import build
 from transports.tls import Tls
 from transports.uplinks import Identity, Outgoing, _certificates, mqtt
 from transports.uplinks._certificates import DAY_S, Dated
+from transports.uplinks._mqtt_past import Past
 from transports.uplinks._rotation import LOOK_EVERY_S, Rotation
 
 NOW_S = 1_700_000_000.0
@@ -194,3 +195,29 @@ def test_the_brokers_own_certificate_is_watched_too(authority, tmp_path):
         d = connect(told).until_ready()
         assert f"the certificate of 127.0.0.1:{broker.port} expires in 5 days" in d.uplink.notices()[0]
         d.uplink.close()
+
+
+def test_a_certificate_of_ours_that_has_expired_is_told_of_though_nobody_lets_us_in(authority):
+    pair = authority.signs("over", valid_days=(-20, -10))
+    tls = {"ca": str(authority.ca), "certificate": str(pair.certificate), "key": str(pair.key)}
+    told = build(mqtt.Settings, {"host": "127.0.0.1", "port": free_port(), "tls": tls}, "uplink.cloud")
+    for attempt in range(2):
+        told.past.not_before = float("-inf")
+        d = connect(told)
+        assert "nobody listens" in d.until_down()
+        expected = f"our certificate {pair.certificate} has expired"
+        assert [expected in notice for notice in d.uplink.notices()] == [True] * (attempt == 0)
+        assert expected in d.uplink.standing()["warnings"][0]
+        d.uplink.close()
+
+
+def test_of_servers_that_are_used_in_turn_each_certificate_is_told_of_once():
+    past, said = Past(), 0
+    for serial in ("a", "b") * 3:
+        new, told = _certificates.notices([dated(5, serial)], past.certificates, NOW_S)
+        past.tell_of(told)
+        said += len(new)
+    assert said == 2
+    for number in range(1000):
+        past.tell_of({str(number): 1})
+    assert len(past.certificates) < 100

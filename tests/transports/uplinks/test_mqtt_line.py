@@ -128,10 +128,8 @@ def test_the_properties_of_a_message_arrive(broker):
     line.publish("with/properties", b"x", properties=properties.Packed(octets))
     came = []
     Turns(line).until(lambda: came.extend(line.messages()) or came)
-    said = came[0].properties
-    assert (said.ContentType, said.ResponseTopic, said.CorrelationData) == ("text/plain", "back", b"\x00\x07")
-    assert said.UserProperty == [("a", "1"), ("a", "2")]
-    assert 0 < said.MessageExpiryInterval <= 60
+    assert came[0].properties == ("back", b"\x00\x07")
+    assert came[0].payload == b"x"
     line.close()
 
 

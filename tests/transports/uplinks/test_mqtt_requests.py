@@ -11,7 +11,7 @@ from tests.transports.uplinks.driving import Driver
 from tests.transports.uplinks.hand_broker import PUBLISH, HandBroker
 from transports.building import build
 from transports.uplinks import Asking, Identity, Telling, mqtt
-from transports.uplinks._mqtt_entrance import Arrived
+from transports.uplinks._mqtt_entrance import Arrived, Told
 from transports.uplinks._mqtt_requests import WAITING_MOST, Requests
 
 REQUEST = "holdfast/plant/cloud/request"
@@ -148,9 +148,8 @@ def test_requests_that_nobody_takes_are_bounded_and_the_oldest_kept():
 
 @pytest.mark.parametrize("topic", ["a/#", "+", "$SYS/x", ""])
 def test_an_answer_goes_only_to_a_topic(topic):
-    requests, said = Requests("back"), Properties(PacketTypes.PUBLISH)
-    said.ResponseTopic = topic
-    requests.came(Arrived("ask", b"", 1, False, said))
+    requests = Requests("back")
+    requests.came(Arrived("ask", b"", 1, False, Told(topic)))
     assert requests.asked()[0].reply.topic == "back"
 
 

@@ -39,7 +39,17 @@ class TestWalk:
     def test_a_first_that_answers_is_gone_back_to_and_all_is_as_before(self):
         walk = _mqtt_walk.asked(_mqtt_walk.connected(Walk(1), 0.0, AFTER_S), True, 300.0, AFTER_S)
         assert walk.at == 0
-        assert _mqtt_walk.connected(walk, 301.0, AFTER_S) == Walk()
+        assert _mqtt_walk.served(_mqtt_walk.connected(walk, 301.0, AFTER_S)) == Walk()
+
+    def test_a_first_that_lets_us_in_and_takes_nothing_costs_connections_ever_more_seldom(self):
+        walk, now, pauses = Walk(1), 0.0, []
+        for _ in range(3):
+            walk = _mqtt_walk.connected(walk, now, AFTER_S)
+            pauses.append(walk.ask_at - now)
+            now = walk.ask_at
+            walk = _mqtt_walk.connected(_mqtt_walk.asked(walk, True, now, AFTER_S), now, AFTER_S)
+            walk = _mqtt_walk.failed(walk, 2)
+        assert pauses == [300, 600, 1200]
 
     def test_a_first_that_answers_and_lets_nobody_in_costs_connections_ever_more_seldom(self):
         walk, now, pauses = Walk(1), 0.0, []
