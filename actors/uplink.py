@@ -45,6 +45,7 @@ __all__ = ["UplinkActor", "Work"]
 log = logging.getLogger("holdfast.uplink")
 COMMIT_S = 0.1  # acknowledgements of this long are committed together, but no more than a window of them
 SAID_MOST = 64
+CALM_S = 5.0  # a connection that stands so long with nothing to send is as good as one that took a message
 
 
 class UplinkActor(Actor):
@@ -61,6 +62,7 @@ class UplinkActor(Actor):
         self._commit_timer: Timer | None = None
         self._batch_timer: Timer | None = None
         self._attempts = 0
+        self._calm_at = float("inf")
         self._said_lost: set[str] = set()  # why, since it was connected: of several servers each has its reason
         self._telling: Telling | None = None
         self._gathering: Gathering | None = None
@@ -76,7 +78,9 @@ class UplinkActor(Actor):
         form = NO_FORM if getattr(self._module, "OWN_FORM", False) else _form(work.payload, f"{path}.payload")
         self._identity = Identity(self._gateway, place.name, Path(work.state_dir) if work.state_dir else None)
         self._backoff = Backoff(work.retry_first_s, ceiling_s=work.retry_ceiling_s)
-        self._letters = DeadLetters(self.mailbox, place.clock, place.name, place.session, self._letters_kept)
+        self._letters = DeadLetters(
+            self.mailbox, place.clock, place.name, place.session, self._letters_kept, self._warn
+        )
         self._outward = Outward(work, self._gateway, form, place.clock, self._tally, self._letters)
         self._intake = Intake(self.mailbox, place, work, self._outward)
         steered = Steered(work.principals, Path(work.state_dir), Path(work.crashes))
@@ -145,6 +149,10 @@ class UplinkActor(Actor):
             self._pass_on_notices()
             if self._outward.settle(uplink):
                 self._path.fared(True)
+                if not self._outward.probation.is_on:  # a witness passes where the next message may not
+                    self._recovered()
+            elif self._tally.connected and now >= self._calm_at and not self._outward.departures.uncommitted:
+                self._recovered()
             if uplink.ready() and not self._tally.connected:
                 self._connected()
             if self._tally.connected:
@@ -162,15 +170,20 @@ class UplinkActor(Actor):
 
     def _connected(self) -> None:
         tally = self._tally
-        if tally.last_error:
-            self._say(Notice("connected again", is_bad=False))
-        tally.connected, tally.last_error = True, ""
-        self._said_lost.clear()
+        tally.connected = True
+        self._calm_at = self.place.clock.now() + CALM_S
         tally.connections += 1
         self._attempts = self._outward.probation.hits
         log.info("connected")
         self._outward.connected()
         self._intake.open()
+
+    def _recovered(self) -> None:
+        """What ended the last connection does not end this one: a message was taken, or none waits to be."""
+        if self._tally.last_error:
+            self._say(Notice("connected again", is_bad=False))
+            self._tally.last_error = ""
+        self._said_lost.clear()
 
     def _lost(self, why: str) -> None:
         tally = self._tally

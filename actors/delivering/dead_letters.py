@@ -42,10 +42,19 @@ class Letter:
 
 
 class DeadLetters:
-    """Those of one uplink that are not settled yet. `on_kept()` is called when some are kept, or given up."""
+    """Those of one uplink that are not settled yet. `on_kept()` is called when some are kept, or given up;
+    `say` tells an operator of what is set aside."""
 
-    def __init__(self, mailbox: Mailbox, clock: Clock, name: str, session: int, on_kept: Callable[[], None]) -> None:
-        self._mailbox, self._clock, self._on_kept = mailbox, clock, on_kept
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        clock: Clock,
+        name: str,
+        session: int,
+        on_kept: Callable[[], None],
+        say: Callable[[str], None] = log.error,
+    ) -> None:
+        self._mailbox, self._clock, self._on_kept, self._say = mailbox, clock, on_kept, say
         outbox = Outbox(name, codec.pack, max_bytes=1 << 62)  # bounded by MOST_BYTES: none is dropped silently
         self._producer = Producer(mailbox, name, session, {DEAD: outbox}, lambda *_: None)
         self._letters: dict[Place, Letter] = {}
@@ -59,7 +68,7 @@ class DeadLetters:
         self._letters[place] = Letter(why, item.aggregate or item.source, samples)
         self.count += 1
         if self.count & (self.count - 1) == 0:  # the first, the second, the fourth, ...: a flood is one story
-            log.error("record %s of %s can never be delivered: %s (%d so far)", place, item.source, why, self.count)
+            self._say(f"a record of {item.source} can never be delivered and is set aside ({self.count} so far): {why}")
         if self._producer.waiting_bytes + len(payload) > MOST_BYTES:
             self._kept(place, "the spool takes no dead letters")
             return

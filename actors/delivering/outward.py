@@ -51,6 +51,7 @@ class Tally:
     samples: int = 0
     historical: int = 0
     refused: int = 0
+    last_refused: str = ""
     last_error: str = ""
     last_delivery_ns: int = 0
 
@@ -256,6 +257,7 @@ class Outward:
 
     def _bury(self, record: OutRecord, why: str) -> None:
         self._tally.refused += 1
+        self._tally.last_refused = why
         self._letters.bury(record, codec.pack(record.item), why)
 
     # --- what was delivered ------------------------------------------------------------------------------------------

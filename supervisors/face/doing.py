@@ -99,7 +99,8 @@ def warnings(state: Mapping[str, Any]) -> list[str]:
     """What it warns of, well as it is: an uplink of a certificate, the process of the links of one that is dead."""
     links = state["links"].items() if "links" in state else ()
     dead = [f"the link {name}: {link['trouble']}" for name, link in links if link["trouble"]]
-    return [*map(str, state.get("warnings") or ()), *dead]
+    aside = [f"{state['refused']:,} set aside, lately: {state['last_refused']}"] if state.get("last_refused") else []
+    return [*map(str, state.get("warnings") or ()), *aside, *dead]
 
 
 def _waiting(state: Mapping[str, Any]) -> Mapping[str, int]:

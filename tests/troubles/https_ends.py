@@ -120,13 +120,13 @@ def _of_answers(directory: Path, stack: ExitStack) -> Iterator[Trouble]:
     revoked = end("revoked")
     words = (_place(revoked), "403", "give this client the right")
     table, mend = f'url = "{revoked.url}/in"\n{tls}', revoked.takes_all
-    yield _trouble("revoked", revoked, table, words, mend, spoil=lambda: revoked.refuses(403), flaps=True)
+    yield _trouble("revoked", revoked, table, words, mend, spoil=lambda: revoked.refuses(403))
 
     narrow = end("oversize", "--status", "413", "--refuse", _LARGE)
     narrow.takes, narrow.never = True, _LARGE
     words = ("413", "batch_bytes is too large")
     table, mend = f'url = "{narrow.url}/in"\n{tls}', narrow.takes_all
-    yield _trouble("oversize", narrow, table, words, mend, where=Where.GAP, connections_a_try=0, flaps=True)
+    yield _trouble("oversize", narrow, table, words, mend, where=Where.GAP, connections_a_try=0)
 
 
 def _trouble(name, end, table, words, mend, **more) -> Trouble:

@@ -140,7 +140,7 @@ def _of_confirmations(directory: Path, stack: ExitStack, more: str) -> Iterator[
         end = MqttEnd(room, Application, stack, top=f"acl_file {rights}")
         spoil, mend = rewriting(rights, wrong, end), rewriting(rights, _ALL, end)
         words = end.place, *words
-        yield Trouble(name, end.table + more + confirmed, words, mend, end.payloads, end.turnstile, spoil, flaps=True)
+        yield Trouble(name, end.table + more + confirmed, words, mend, end.payloads, end.turnstile, spoil)
 
 
 def _limit(directory: Path, stack: ExitStack, more: str, words: Sequence[str]) -> Trouble:

@@ -21,8 +21,7 @@ class Trouble:
     """`table` is what the uplink's own needs in the configuration, `words` what event and status must contain.
 
     `spoil` makes a far end wrong that was well at first. `payloads` are the JSON records that the far end has now.
-    `connections_a_try`: how many connections a try takes; 0 where their number says nothing.
-    `flaps`: the far end lets us in each time, and only then refuses what we send."""
+    `connections_a_try`: how many connections a try takes; 0 where their number says nothing."""
 
     name: str
     table: str
@@ -33,4 +32,3 @@ class Trouble:
     spoil: Callable[[], object] | None = None
     where: Where = Where.LAST_ERROR
     connections_a_try: int = 1
-    flaps: bool = False

@@ -453,6 +453,8 @@ def test_a_warning_stays_as_long_as_it_is_true_and_a_dead_link_is_one() -> None:
     )
     assert ailment(warned) == "tls.verify is false: whoever answers is believed"
     assert row(name="cloud", kind="uplink", state=warned["state"]).mood == "wait"
+    refused = child("cloud", "uplink", state={**UPLINK, "refused": 2, "last_refused": "a message of 4000 bytes"})
+    assert ailment(refused) == "2 set aside, lately: a message of 4000 bytes"
     links = {"ethernet": {"trouble": "eth0 has no carrier"}, "cellular": {"trouble": ""}}
     network = child("network", "network", state={"links": links})
     assert ailment(network) == "the link ethernet: eth0 has no carrier"
