@@ -55,7 +55,8 @@ class NatsServer:
         self._directory.mkdir(parents=True)
         self._process: subprocess.Popen[str] | None = None
         self._news = threading.Condition()
-        self._reloads, self._silent = 0, False
+        self._reloads = 0
+        self._silent: subprocess.Popen[str] | None = None  # the process that says nothing any more
 
     def __enter__(self) -> "NatsServer":
         self.start()
@@ -71,7 +72,7 @@ class NatsServer:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         self.log.clear()
-        self._reloads, self._silent = 0, False
+        self._reloads = 0
         self._process = subprocess.Popen(
             [_executable(), "-c", str(self._configuration())],
             stdin=subprocess.DEVNULL,
@@ -133,10 +134,11 @@ class NatsServer:
         with process.stderr:
             for line in process.stderr:
                 with self._news:
-                    self.log.append(line.rstrip())
-                    self._news.notify_all()
+                    if self._process in (process, None):  # what a former one has left to say is not about this one
+                        self.log.append(line.rstrip())
+                        self._news.notify_all()
         with self._news:
-            self._silent = True
+            self._silent = process
             self._news.notify_all()
 
     def _await(self, words: str, times: int = 1) -> None:
@@ -144,7 +146,7 @@ class NatsServer:
             return sum(words in line for line in self.log) >= times
 
         with self._news:
-            self._news.wait_for(lambda: said() or self._silent, WITHIN_S)
+            self._news.wait_for(lambda: said() or self._silent is self._process, WITHIN_S)
         assert said(), "\n".join([f"no {words!r} of the server {self.name}:", *list(self.log)[-20:]])
 
     def _configuration(self) -> Path:

@@ -15,6 +15,12 @@ STREAM = "HOLDFAST"
 _MADE = f'stream = "{STREAM}"\nconnect_timeout = "10s"\n'
 _CREATES = _MADE + "create_stream = {}\n"
 _LIMIT = 4000
+_CURES = {
+    "wrong-ca": ("nobody in tls.ca has signed it",),
+    "expired": ("renew it there", "clock"),
+    "not-yet-valid": ("valid only from a later time on", "clock"),
+    "wrong-host": ("tls.server_name",),
+}
 
 
 class JetstreamEnd:
@@ -63,7 +69,7 @@ def _of_papers(directory: Path, stack: ExitStack) -> Iterator[Trouble]:
         asks = f'ca_file: "{papers.client_ca}", verify: true' if papers.client else ""
         lines = f'tls {{ cert_file: "{papers.server.certificate}", key_file: "{papers.server.key}"\n{asks} }}'
         end = JetstreamEnd(directory / papers.name, stack, lines, tls=_anybody(papers), tls_hostname=SERVER)
-        words = end.place, *papers.words
+        words = end.place, *papers.words, *_CURES.get(papers.name, ())
         table = f'servers = ["tls://{end.place}"]\n{_CREATES}{papers.tls}\n'
         yield Trouble(papers.name, table, words, _mending(papers, end), end.payloads, end.turnstile)
 

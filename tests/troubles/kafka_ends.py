@@ -12,6 +12,12 @@ from tests.troubles.turnstile import Turnstile
 
 TOPIC = "holdfast"
 _LIMIT = 4000
+_CURES = {
+    "wrong-ca": ("nobody in tls.ca has signed it",),
+    "expired": ("renew it there", "clock"),
+    "not-yet-valid": ("clock",),
+    "wrong-host": ("write in servers", "a name that is in it"),
+}
 _A_TRY = 2  # librdkafka asks whom it was told of, and then the broker that this one names
 
 
@@ -43,9 +49,9 @@ def troubles(directory: Path) -> Iterator[list[Trouble]]:
 def _of_papers(directory: Path, stack: ExitStack) -> Iterator[Trouble]:
     for papers in wrong_papers(directory):
         end = KafkaEnd(stack, papers)
-        said = "tls.certificate" if papers.client else "its certificate is not accepted"
-        words = end.place, said
-        yield Trouble(papers.name, end.table + papers.tls, words, papers.mend, end.payloads, end.turnstile)
+        words, table = (end.place, *papers.words, *_CURES.get(papers.name, ())), end.table + papers.tls
+        tries = 1 if papers.client else _A_TRY  # librdkafka's, and the one that finds out what it has met
+        yield Trouble(papers.name, table, words, papers.mend, end.payloads, end.turnstile, connections_a_try=tries)
 
 
 def _unknown(stack: ExitStack) -> Trouble:

@@ -50,7 +50,7 @@ def test_a_trouble_is_said_once_tried_gently_loses_nothing_and_heals(stories, ki
     story = stories(kind)[trouble]
     assert story.said, f"no event has {story.trouble.words}; there are {story.told}, {story.last!r}"
     assert story.status, f"the status has no {story.trouble.words}, but {story.last!r}"
-    # Of records that are set aside the first, the second, the fourth, ... are told of, and what the far end said of each.
+    # Of records that are set aside the first, second, fourth, ... are told of, and what the far end said of each.
     assert len(story.said) <= (2 * ALONE if story.trouble.where is Where.GAP else 1), story.said
     assert story.rate <= 1.1 or not story.trouble.connections_a_try, (
         f"{story.attempts} attempts in {story.attempts_s:.1f} s"

@@ -23,6 +23,7 @@ from transports.tls import Tls, client_context
 from transports.uplinks import Identity
 from transports.uplinks._jetstream_settings import Settings
 from transports.uplinks._jetstream_words import of_connection
+from transports.uplinks._reasons import connecting
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 # Alerts about a client's certificate (RFC 8446, section 6); servers in Go say "bad certificate" of one that is missing
@@ -180,4 +181,6 @@ def in_words(wrong: Exception, server: str) -> str:
         return of_connection(str(wrong), server)
     if isinstance(wrong, (ConnectionAbortedError, ConnectionResetError)) and wrong.errno is None:
         return f"{server}: {wrong}"
+    if isinstance(wrong, ssl.SSLCertVerificationError):
+        return connecting(wrong, server)  # each with a cure of its own: renew it, set the clock, name the authority
     return why_not(wrong, server)

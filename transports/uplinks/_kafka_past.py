@@ -22,6 +22,10 @@ class Past:
         """A connection is tried."""
         self.not_before = now + LEAST_S
 
+    def examined(self, now: float) -> None:
+        """It has taken a second connection to know why it fails: once a second on the average, all the same."""
+        self.not_before = max(self.not_before, now + 2 * LEAST_S)
+
     def failed(self, now: float, luck: float) -> None:
         """It has ended badly."""
         if self.failures:

@@ -19,7 +19,8 @@ _NOT_IN_TOPICS = re.compile(r"[^A-Za-z0-9._-]")
 _HERE = ("127.0.0.1", "localhost", "::1")
 _FILES = {"ca": "ssl.ca.location", "certificate": "ssl.certificate.location", "key": "ssl.key.location"}
 _MOST_BYTES = 1_000_000_000  # librdkafka's most for message.max.bytes
-_RECONNECT_MS = (1000, 10_000)  # a broker that is away is called once a second, and less often as time goes by
+# Librdkafka calls again after half of it: once a second, and less often as time goes by
+_RECONNECT_MS = (2000, 10_000)
 
 
 def servers_cure(servers: tuple[str, ...]) -> str | None:

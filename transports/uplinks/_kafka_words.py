@@ -10,7 +10,9 @@ NEVER: Mapping[str, str] = {
     "INVALID_RECORD": "the brokers do not take such a record; look at the topic's configuration",
 }
 # Of a connection to one broker: others may do, so these are only remembered as the reason.
-PASSING = frozenset({"_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_NODE_UPDATE", "_IN_PROGRESS", "_PREV_IN_PROGRESS"})
+PASSING = frozenset(
+    {"_TRANSPORT", "_SSL", "_RESOLVE", "_TIMED_OUT", "_NODE_UPDATE", "_IN_PROGRESS", "_PREV_IN_PROGRESS"}
+)
 ALL_AWAY = "_ALL_BROKERS_DOWN"
 _CURES = {
     "_AUTHENTICATION": "they refuse us; look at user, password and mechanism",

@@ -68,3 +68,4 @@ class Opening(Generic[T]):
                 os.eventfd_write(self._event, 1)
         if late and made is not None:
             self._discard(made)
+        made = error = None  # an error knows this frame by its traceback: what was half made would live on with it

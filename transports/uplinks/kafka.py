@@ -9,6 +9,7 @@
     tls = { ca = "/etc/holdfast/kafka-ca.pem" }
 
     waiting ──pause over──> opening ──topic is there──> online ──> gone
+       │                       ├── a certificate may be why: examining ──┤
        └───────────────────────┴── not let in, no topic, all away, too late, fatal, close ──┘
 
 The key is the device's name, so that its messages are in one partition, in their order. Headers: `holdfast-gateway`,
@@ -34,6 +35,7 @@ from confluent_kafka import KafkaException, Producer
 from transports.clock import Clock, MachineClock
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.uplinks import Identity, Outgoing
+from transports.uplinks._kafka_certificate import Examination, examination
 from transports.uplinks._kafka_message import headers, key
 from transports.uplinks._kafka_producer import Heard, Topic, Trouble, described, let_go, new_producer, send, trouble
 from transports.uplinks._kafka_settings import Settings, configuration, topic_of
@@ -63,8 +65,12 @@ def connect(settings: Settings, identity: Identity) -> "KafkaUplink":
 class _State(Enum):
     WAITING = "waiting"
     OPENING = "opening"
+    EXAMINING = "examining"
     ONLINE = "online"
     GONE = "gone"
+
+
+_AWAITED = (_State.OPENING, _State.EXAMINING)
 
 
 class KafkaUplink:
@@ -75,8 +81,9 @@ class KafkaUplink:
         self._past, self._topic = settings.past, topic_of(settings, identity)
         self._where = f"{', '.join(settings.servers)}, topic {self._topic}"
         self._heard = Heard()
-        self._producer: Producer | None = None
+        self._producer: list[Producer] = []
         self._opening: Opening[Topic] | None = None
+        self._examining: Examination | None = None
         self._described: Topic | None = None
         self._state, self._reason = _State.WAITING, ""
         self._flying: dict[int, bytes] = {}
@@ -88,7 +95,8 @@ class KafkaUplink:
 
     def fileno(self) -> int:
         """While it connects, a descriptor that becomes readable when the topic is described; else -1."""
-        return self._opening.fileno() if self._opening is not None and self._state is _State.OPENING else -1
+        awaited = self._opening or self._examining
+        return awaited.fileno() if awaited is not None else -1
 
     def wants_write(self) -> bool:
         """Never: librdkafka writes."""
@@ -104,17 +112,19 @@ class KafkaUplink:
             raise UplinkDown(self._reason)
         if self._state is _State.WAITING and now >= self._past.not_before:
             self._open(now)
-        if self._producer is not None:
-            self._producer.poll(0)
+        if self._producer:
+            self._producer[0].poll(0)
             self._hear(now)
         if self._opening is not None and self._opening.done():
             self._meet()
+        if self._examining is not None and self._examining.done():
+            raise self._end(_placed(self._examining.finding(), self._where))
         if now >= self._patience_ends():
             raise self._end(self._last_words("no answer in time; are the brokers up, and no firewall in between?"))
 
     def send(self, message: Outgoing) -> None:
         """Hand one message over. Raises UplinkRefused when it is too large."""
-        if self._state is not _State.ONLINE or self._producer is None:
+        if self._state is not _State.ONLINE or not self._producer:
             raise UplinkDown(self._reason or f"{self._where}: not connected yet")
         digest = hashlib.sha256(message.payload).digest()
         if digest in self._past.refused:
@@ -143,12 +153,12 @@ class KafkaUplink:
         """A tick while something is awaited; librdkafka's errors are asked for once a second."""
         if self._state is _State.WAITING:
             return self._past.not_before
-        return now + (TICK_S if self._flying or self._state is _State.OPENING else IDLE_S)
+        return now + (TICK_S if self._flying or self._state in _AWAITED else IDLE_S)
 
     def close(self, farewell: bool = True) -> None:
         """End it. With a farewell what is on its way is awaited, FAREWELL_S at most."""
-        if farewell and self._state is _State.ONLINE and self._producer is not None:
-            self._producer.flush(FAREWELL_S)
+        if farewell and self._state is _State.ONLINE and self._producer:
+            self._producer[0].flush(FAREWELL_S)
             with suppress(UplinkDown):
                 self._hear(self._clock.now())
         self._hang_up()
@@ -179,13 +189,13 @@ class KafkaUplink:
     def _open(self, now: float) -> None:
         self._past.begun(now)
         try:
-            producer = self._producer = new_producer(configuration(self._settings, self._identity), self._heard)
+            held = self._producer = new_producer(configuration(self._settings, self._identity), self._heard)
         except SettingsError as wrong:
             raise self._end(f"what the connection needs cannot be read: {wrong}") from wrong
         except KafkaException as wrong:
             raise self._end(in_words("", f"librdkafka cannot use what it is told: {wrong}", self._where)) from wrong
         topic, timeout_s = self._topic, self._settings.connect_timeout_s
-        self._opening = Opening(self._identity.uplink, lambda: described(producer, topic, timeout_s), lambda _: None)
+        self._opening = Opening(self._identity.uplink, lambda: described(held, topic, timeout_s), lambda _: None)
         self._state, self._stirred_at = _State.OPENING, now
 
     def _meet(self) -> None:
@@ -197,7 +207,19 @@ class KafkaUplink:
             name, _, text = str(wrong).partition("\n")
             said = in_words(name, text, self._where)
             raise self._end(self._last_words(said) if name in PASSING else said) from wrong
-        self._state = _State.ONLINE
+        self._state, self._last_trouble = _State.ONLINE, None
+
+    def _unreached(self, now: float, reason: str) -> None:
+        """End it; at once, unless it may be due to a certificate: that takes a look."""
+        last, settings = self._last_trouble, self._settings
+        if last and self._state is _State.OPENING:
+            found = examination(last.text, settings.tls, settings.connect_timeout_s, reason)
+            if found is not None:
+                self._hang_up()
+                self._past.examined(now)
+                self._examining, self._state, self._stirred_at = found, _State.EXAMINING, now
+                return
+        raise self._end(reason)
 
     def _hear(self, now: float) -> None:
         reports, self._heard.reports = self._heard.reports, []
@@ -216,7 +238,7 @@ class KafkaUplink:
             worst = worst or error
         for error in errors:
             if error.name in PASSING:
-                self._last_trouble = error
+                self._last_trouble = self._more_telling(error)
             elif error.name == ALL_AWAY:
                 self._all_away = True
             else:
@@ -224,17 +246,22 @@ class KafkaUplink:
         if worst is not None:
             raise self._end(self._last_words(in_words(worst.name, worst.text, self._where)))
         if self._all_away and not self._flying:
-            raise self._end(self._last_words("all brokers are away"))
+            self._unreached(now, self._last_words("all brokers are away"))
+
+    def _more_telling(self, error: Trouble) -> Trouble:
+        """The newest; before any broker has answered, one that is not believed rather than one that is away."""
+        last = self._last_trouble
+        return last if last and last.name == "_SSL" and self._state is _State.OPENING else error
 
     def _last_words(self, otherwise: str) -> str:
         """Why no broker could be reached, if that was the last that was heard; else what is known otherwise."""
-        last = self._last_trouble
-        return (
-            in_words(last.name, last.text, self._where) if last and self._all_away else _placed(otherwise, self._where)
-        )
+        last, none_yet = self._last_trouble, self._state is not _State.ONLINE
+        if last and (self._all_away or none_yet):
+            return in_words(last.name, last.text, self._where)
+        return _placed(otherwise, self._where)
 
     def _patience_ends(self) -> float:
-        if self._state is _State.OPENING:
+        if self._state in _AWAITED:
             return self._stirred_at + self._settings.connect_timeout_s + _SLACK_S
         return self._stirred_at + self._settings.ack_timeout_s + _SLACK_S if self._flying else float("inf")
 
@@ -246,12 +273,11 @@ class KafkaUplink:
         return UplinkDown(reason)
 
     def _hang_up(self) -> None:
-        producer, self._producer = self._producer, None
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.abandon()
-        if producer is not None:
-            let_go(producer)
+        let_go(self._producer)
+        for awaited in (self._opening, self._examining):
+            if awaited is not None:
+                awaited.abandon()
+        self._opening = self._examining = None
         self._flying.clear()
 
 

@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import socket
+import threading
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tests.peers.certificates import Authority
 from tests.peers.gateway import Gateway
@@ -18,8 +21,10 @@ from transports.building import build
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.payloads import OutRecord
 from transports.samples import Gap
+from transports.tls import Tls
 from transports.uplinks import Identity, Outgoing, Telling, kafka
-from transports.uplinks._kafka_producer import Trouble
+from transports.uplinks._kafka_certificate import doubtful
+from transports.uplinks._kafka_producer import Trouble, described, trouble
 from transports.uplinks._kafka_settings import configuration
 from transports.uplinks._kafka_words import in_words, refusal
 
@@ -144,6 +149,59 @@ def test_brokers_that_are_not_there_are_said_at_once_and_not_called_in_a_hot_loo
         pauses.append(settings.past.not_before - kafka.MachineClock().now())
     assert min(pauses) > 0.5  # a second, less what has passed since the try began
     assert max(pauses) > 2
+
+
+def test_an_ended_producer_calls_nobody_any_more():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hang_up = threading.Thread(target=lambda: listener.accept()[0].close())
+        hang_up.start()
+        d = driver(settings_for(listener.getsockname()[1], connect_timeout="20s"))
+        d.until_down()
+        hang_up.join()
+        listener.settimeout(2.5)  # librdkafka would call again after one second, and after two
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+class Silent:
+    """Stands in for a producer, at its one call: no broker answers in time."""
+
+    def __init__(self, error):
+        self.error, self.asked_s = error, []
+
+    def list_topics(self, _topic, timeout_s):
+        self.asked_s.append(timeout_s)
+        raise KafkaException(KafkaError(self.error))
+
+
+@pytest.mark.parametrize(
+    ("error", "slices_s"),
+    [(KafkaError._TRANSPORT, [0.5] * 20), (KafkaError._TIMED_OUT, [0.5, 1, 2, 4, 2.5])],
+)
+def test_a_topic_is_asked_for_in_slices_longer_ones_when_a_broker_is_far_away(error, slices_s):
+    silent = Silent(error)
+    with pytest.raises(ConnectionError):
+        described([silent], "holdfast", 10)
+    assert silent.asked_s == slices_s
+
+
+def test_nobody_asks_a_producer_that_was_let_go():
+    with pytest.raises(ConnectionError, match="let go"):
+        described([], "holdfast", 10)
+
+
+@pytest.mark.parametrize("more", ["", ", 5 identical error(s) suppressed"])
+def test_the_same_error_has_the_same_words_whenever_it_comes(more):
+    said = f"ssl://a:1/bootstrap: SSL handshake failed (after 3ms in state SSL_HANDSHAKE{more})"
+    assert trouble(KafkaError(KafkaError._SSL, said)).text == "ssl://a:1/bootstrap: SSL handshake failed"
+
+
+def test_only_what_may_be_due_to_a_certificate_is_worth_a_look():
+    ours = Tls(certificate=Path("mine.pem"), key=Path("mine.key"))
+    refused, lost = "ssl://a:1/bootstrap: certificate verify failed", "sasl_ssl://[::1]:1/2: Disconnected"
+    assert [doubtful(refused, tls) for tls in (None, Tls(), ours)] == ["", "a:1", "a:1"]
+    assert [doubtful(lost, tls) for tls in (None, Tls(), ours)] == ["", "", "[::1]:1"]
+    assert doubtful("ssl://a:1/bootstrap: Connection refused", ours) == ""
 
 
 def test_a_name_that_cannot_be_resolved_is_said():
