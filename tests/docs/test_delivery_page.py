@@ -6,7 +6,7 @@ from tests.docs.pages import PAGES, blocks
 from transports.payloads import OutRecord, json, json_columns, senml, thingsboard
 from transports.samples import DataType, Gap, Quality, Scan, Tag, batch_of
 from transports.uplinks import Identity
-from transports.uplinks._mqtt_client import status
+from transports.uplinks._mqtt.client import status
 
 PAGE = "docs/delivery.md"
 TIME_NS = 1_767_225_600_000_000_000

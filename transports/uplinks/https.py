@@ -15,7 +15,7 @@ HTTP has no session, so each connection begins with a greeting, by default HEAD:
 shows that name, TLS and client certificate are right. Several requests are on their way at a time (`connections`), of
 one device one at a time, so that its order is kept; `ordered = false` gives that up.
 
-What the answers mean is in _https_answers.py. A message whose answer was lost comes again with the same
+What the answers mean is in _https/answers.py. A message whose answer was lost comes again with the same
 `Idempotency-Key`: a server that remembers keys takes it once. After a failure a second passes at least before the next
 try, and messages go one at a time until one is taken; `Retry-After` is heeded up to `max_retry_after`. A message that
 the server can never take (400, 413, 415, 422) is refused when it comes again, and then goes where such messages go.
@@ -31,11 +31,11 @@ from transports.clock import Clock, MachineClock
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.loop_thread import Inbox, LoopThread
 from transports.uplinks import Identity, Outgoing
-from transports.uplinks._https_answers import Held, concerns_all
-from transports.uplinks._https_bodies import digest_of, idempotency_key, key_instead
-from transports.uplinks._https_client import Client
-from transports.uplinks._https_courier import Courier, Ended, Event, Greeted, Parcel, Refused, Taken
-from transports.uplinks._https_settings import Settings
+from transports.uplinks._https.answers import Held, concerns_all
+from transports.uplinks._https.bodies import digest_of, idempotency_key, key_instead
+from transports.uplinks._https.client import Client
+from transports.uplinks._https.courier import Courier, Ended, Event, Greeted, Parcel, Refused, Taken
+from transports.uplinks._https.settings import Settings
 
 __all__ = ["EXTRA", "HttpsUplink", "Settings", "connect"]
 

@@ -33,13 +33,13 @@ from transports.clock import Clock, MachineClock
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.loop_thread import Inbox, LoopThread
 from transports.uplinks import Asked, Identity, Outgoing
-from transports.uplinks._jetstream_courier import Ended, Taken
-from transports.uplinks._jetstream_line import Access
-from transports.uplinks._jetstream_message import Parcel, parcel
-from transports.uplinks._jetstream_session import REQUESTS_MOST, Opened, Session, Warned
-from transports.uplinks._jetstream_settings import Settings
-from transports.uplinks._jetstream_subjects import SUBJECT_MAX_BYTES
-from transports.uplinks._jetstream_words import Held
+from transports.uplinks._jetstream.courier import Ended, Taken
+from transports.uplinks._jetstream.line import Access
+from transports.uplinks._jetstream.message import Parcel, parcel
+from transports.uplinks._jetstream.session import REQUESTS_MOST, Opened, Session, Warned
+from transports.uplinks._jetstream.settings import Settings
+from transports.uplinks._jetstream.subjects import SUBJECT_MAX_BYTES
+from transports.uplinks._jetstream.words import Held
 
 __all__ = ["EXTRA", "JetstreamUplink", "Settings", "connect"]
 

@@ -35,11 +35,11 @@ from confluent_kafka import KafkaException, Producer
 from transports.clock import Clock, MachineClock
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.uplinks import Identity, Outgoing
-from transports.uplinks._kafka_certificate import Examination, examination
-from transports.uplinks._kafka_message import headers, key
-from transports.uplinks._kafka_producer import Heard, Topic, Trouble, described, let_go, new_producer, send, trouble
-from transports.uplinks._kafka_settings import Settings, configuration, topic_of
-from transports.uplinks._kafka_words import ALL_AWAY, PASSING, in_words, refusal
+from transports.uplinks._kafka.certificate import Examination, examination
+from transports.uplinks._kafka.message import headers, key
+from transports.uplinks._kafka.producer import Heard, Topic, Trouble, described, let_go, new_producer, send, trouble
+from transports.uplinks._kafka.settings import Settings, configuration, topic_of
+from transports.uplinks._kafka.words import ALL_AWAY, PASSING, in_words, refusal
 from transports.uplinks._opening import Opening
 
 __all__ = ["EXTRA", "KafkaUplink", "Settings", "connect"]

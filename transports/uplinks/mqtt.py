@@ -37,17 +37,17 @@ from typing import Any
 from transports.clock import Clock, MachineClock
 from transports.errors import NotUnderstood, UplinkDown, UplinkRefused
 from transports.uplinks import Asked, Identity, Outgoing, _topics
-from transports.uplinks._mqtt_client import status
-from transports.uplinks._mqtt_confirm import claims_in
-from transports.uplinks._mqtt_entrance import Ack, Arrived, Said
-from transports.uplinks._mqtt_envelopes import Envelopes, digest_of
-from transports.uplinks._mqtt_flights import Flight, Flights
-from transports.uplinks._mqtt_gate import Gate, set_aside
-from transports.uplinks._mqtt_line import Line
-from transports.uplinks._mqtt_reasons import is_of_the_message, unpublished
-from transports.uplinks._mqtt_requests import Requests, answer
-from transports.uplinks._mqtt_road import Road
-from transports.uplinks._mqtt_settings import Settings
+from transports.uplinks._mqtt.client import status
+from transports.uplinks._mqtt.confirm import claims_in
+from transports.uplinks._mqtt.entrance import Ack, Arrived, Said
+from transports.uplinks._mqtt.envelopes import Envelopes, digest_of
+from transports.uplinks._mqtt.flights import Flight, Flights
+from transports.uplinks._mqtt.gate import Gate, set_aside
+from transports.uplinks._mqtt.line import Line
+from transports.uplinks._mqtt.reasons import is_of_the_message, unpublished
+from transports.uplinks._mqtt.requests import Requests, answer
+from transports.uplinks._mqtt.road import Road
+from transports.uplinks._mqtt.settings import Settings
 
 __all__ = ["MqttUplink", "Settings", "connect"]
 

@@ -25,9 +25,9 @@ from transports.errors import UplinkDown
 from transports.sparkplug.phases import Phase
 from transports.sparkplug.proofs import Confirm
 from transports.uplinks import Asked, Identity, Outgoing
-from transports.uplinks._sparkplug_settings import Settings
-from transports.uplinks._sparkplug_talk import Talk
-from transports.uplinks._sparkplug_way import Way
+from transports.uplinks._sparkplug.settings import Settings
+from transports.uplinks._sparkplug.talk import Talk
+from transports.uplinks._sparkplug.way import Way
 
 __all__ = ["OWN_FORM", "Settings", "SparkplugUplink", "connect"]
 

@@ -12,8 +12,8 @@ from transports.clock import MachineClock
 from transports.errors import UplinkDown, UplinkRefused
 from transports.loop_thread import LoopThread
 from transports.uplinks import Identity, https
-from transports.uplinks._https_client import Client
-from transports.uplinks._https_past import Past
+from transports.uplinks._https.client import Client
+from transports.uplinks._https.past import Past
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from tests.transports.uplinks.jetstream_driving import WHO, out, settings_for
 from transports.errors import SettingsError, UplinkDown, UplinkRefused
 from transports.uplinks import Outgoing
-from transports.uplinks._jetstream_message import parcel
-from transports.uplinks._jetstream_past import MOST_MESSAGES, MOST_PLACES, Known, Past
-from transports.uplinks._jetstream_stream import objection, read, warnings
-from transports.uplinks._jetstream_subjects import covers, filled, pattern
-from transports.uplinks._jetstream_words import Held, of_connection, verdict
+from transports.uplinks._jetstream.message import parcel
+from transports.uplinks._jetstream.past import MOST_MESSAGES, MOST_PLACES, Known, Past
+from transports.uplinks._jetstream.stream import objection, read, warnings
+from transports.uplinks._jetstream.subjects import covers, filled, pattern
+from transports.uplinks._jetstream.words import Held, of_connection, verdict
 
 TEMPLATE = "holdfast.{gateway}.{device}"
 

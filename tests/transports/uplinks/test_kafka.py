@@ -23,10 +23,10 @@ from transports.payloads import OutRecord
 from transports.samples import Gap
 from transports.tls import Tls
 from transports.uplinks import Identity, Outgoing, Telling, kafka
-from transports.uplinks._kafka_certificate import doubtful
-from transports.uplinks._kafka_producer import Trouble, described, trouble
-from transports.uplinks._kafka_settings import configuration
-from transports.uplinks._kafka_words import in_words, refusal
+from transports.uplinks._kafka.certificate import doubtful
+from transports.uplinks._kafka.producer import Trouble, described, trouble
+from transports.uplinks._kafka.settings import configuration
+from transports.uplinks._kafka.words import in_words, refusal
 
 WHO = Identity("plant", "cloud")
 GATEWAY = """

@@ -16,7 +16,7 @@ from tests.transports.uplinks.hand_broker import PINGREQ, PINGRESP, HandBroker
 from transports.building import build
 from transports.errors import UplinkDown, UplinkRefused
 from transports.uplinks import Identity, Outgoing, mqtt
-from transports.uplinks._mqtt_client import PahoClient
+from transports.uplinks._mqtt.client import PahoClient
 
 IDENTITY = Identity("plant", "cloud")
 

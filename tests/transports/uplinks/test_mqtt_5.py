@@ -29,7 +29,7 @@ from transports.errors import UplinkDown, UplinkRefused
 from transports.payloads import OutRecord
 from transports.samples import Gap
 from transports.uplinks import Identity, Outgoing, mqtt
-from transports.uplinks._mqtt_line import Line
+from transports.uplinks._mqtt.line import Line
 from transports.uplinks.mqtt import MqttUplink
 
 IDENTITY = Identity("plant", "cloud")

@@ -15,7 +15,7 @@ from transports.building import build
 from transports.tls import Tls
 from transports.uplinks import Identity, Outgoing, _certificates, mqtt
 from transports.uplinks._certificates import DAY_S, Dated
-from transports.uplinks._mqtt_past import Past
+from transports.uplinks._mqtt.past import Past
 from transports.uplinks._rotation import LOOK_EVERY_S, Rotation
 
 NOW_S = 1_700_000_000.0

@@ -16,7 +16,7 @@ from transports.building import build
 from transports.errors import NotUnderstood
 from transports.payloads import OutRecord
 from transports.uplinks import Identity, Outgoing, mqtt
-from transports.uplinks._mqtt_confirm import Claim, Confirming, claims_in
+from transports.uplinks._mqtt.confirm import Claim, Confirming, claims_in
 
 IDENTITY = Identity("plant", "cloud")
 CONFIRM = "holdfast/plant/cloud/confirm"

@@ -28,12 +28,12 @@ from transports.clock import MachineClock
 from transports.payloads import OutRecord
 from transports.samples import Gap
 from transports.uplinks import Identity, Outgoing, mqtt
-from transports.uplinks import _mqtt_properties as properties
-from transports.uplinks._mqtt_client import Heard, PahoClient
-from transports.uplinks._mqtt_entrance import Entrance, Server
-from transports.uplinks._mqtt_incoming import Incoming, Packet, TooLarge, published
-from transports.uplinks._mqtt_line import Line
-from transports.uplinks._mqtt_outgoing import Unanswered
+from transports.uplinks._mqtt import properties
+from transports.uplinks._mqtt.client import Heard, PahoClient
+from transports.uplinks._mqtt.entrance import Entrance, Server
+from transports.uplinks._mqtt.incoming import Incoming, Packet, TooLarge, published
+from transports.uplinks._mqtt.line import Line
+from transports.uplinks._mqtt.outgoing import Unanswered
 
 MANY_PROPERTIES = b"\x26\x00\x00\x00\x00" * 190_000  # about 950 KiB of user properties without a letter
 

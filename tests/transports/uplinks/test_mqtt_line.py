@@ -26,10 +26,10 @@ from tests.transports.uplinks.hand_broker import (
 from transports.clock import MachineClock
 from transports.errors import UplinkDown, UplinkRefused
 from transports.tls import Tls
-from transports.uplinks import _mqtt_properties as properties
-from transports.uplinks._mqtt_client import Heard, PahoClient, hang_up
-from transports.uplinks._mqtt_entrance import Entrance, Said, Server, Will
-from transports.uplinks._mqtt_line import Line
+from transports.uplinks._mqtt import properties
+from transports.uplinks._mqtt.client import Heard, PahoClient, hang_up
+from transports.uplinks._mqtt.entrance import Entrance, Said, Server, Will
+from transports.uplinks._mqtt.line import Line
 
 WILL = Will("state", b"dead", 1, True)
 

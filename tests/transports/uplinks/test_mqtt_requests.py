@@ -11,8 +11,8 @@ from tests.transports.uplinks.driving import Driver
 from tests.transports.uplinks.hand_broker import PUBLISH, HandBroker
 from transports.building import build
 from transports.uplinks import Asking, Identity, Telling, mqtt
-from transports.uplinks._mqtt_entrance import Arrived, Told
-from transports.uplinks._mqtt_requests import WAITING_MOST, Requests
+from transports.uplinks._mqtt.entrance import Arrived, Told
+from transports.uplinks._mqtt.requests import WAITING_MOST, Requests
 
 REQUEST = "holdfast/plant/cloud/request"
 

@@ -10,8 +10,9 @@ from tests.peers.mosquitto import Mosquitto, free_port
 from tests.transports.uplinks.driving import Driver
 from transports.building import build
 from transports.errors import UplinkDown
-from transports.uplinks import Identity, Outgoing, _mqtt_walk, mqtt
-from transports.uplinks._mqtt_walk import NEVER, Walk
+from transports.uplinks import Identity, Outgoing, mqtt
+from transports.uplinks._mqtt import walk as walking
+from transports.uplinks._mqtt.walk import NEVER, Walk
 
 IDENTITY = Identity("plant", "cloud")
 AFTER_S = 300.0
@@ -25,39 +26,39 @@ class TestWalk:
         walk, visited = Walk(), []
         for _ in range(failures):
             visited.append(walk.at)
-            walk = _mqtt_walk.failed(walk, servers)
+            walk = walking.failed(walk, servers)
         assert visited == [number % servers for number in range(failures)]
 
     def test_the_first_is_asked_only_from_a_backup(self):
-        assert _mqtt_walk.connected(Walk(0), 10.0, AFTER_S).ask_at == NEVER
-        assert _mqtt_walk.connected(Walk(2), 10.0, AFTER_S).ask_at == 310.0
+        assert walking.connected(Walk(0), 10.0, AFTER_S).ask_at == NEVER
+        assert walking.connected(Walk(2), 10.0, AFTER_S).ask_at == 310.0
 
     def test_a_first_that_does_not_answer_is_asked_again(self):
-        walk = _mqtt_walk.asked(_mqtt_walk.connected(Walk(1), 0.0, AFTER_S), False, 300.0, AFTER_S)
+        walk = walking.asked(walking.connected(Walk(1), 0.0, AFTER_S), False, 300.0, AFTER_S)
         assert (walk.at, walk.ask_at) == (1, 600.0)
 
     def test_a_first_that_answers_is_gone_back_to_and_all_is_as_before(self):
-        walk = _mqtt_walk.asked(_mqtt_walk.connected(Walk(1), 0.0, AFTER_S), True, 300.0, AFTER_S)
+        walk = walking.asked(walking.connected(Walk(1), 0.0, AFTER_S), True, 300.0, AFTER_S)
         assert walk.at == 0
-        assert _mqtt_walk.served(_mqtt_walk.connected(walk, 301.0, AFTER_S)) == Walk()
+        assert walking.served(walking.connected(walk, 301.0, AFTER_S)) == Walk()
 
     def test_a_first_that_lets_us_in_and_takes_nothing_costs_connections_ever_more_seldom(self):
         walk, now, pauses = Walk(1), 0.0, []
         for _ in range(3):
-            walk = _mqtt_walk.connected(walk, now, AFTER_S)
+            walk = walking.connected(walk, now, AFTER_S)
             pauses.append(walk.ask_at - now)
             now = walk.ask_at
-            walk = _mqtt_walk.connected(_mqtt_walk.asked(walk, True, now, AFTER_S), now, AFTER_S)
-            walk = _mqtt_walk.failed(walk, 2)
+            walk = walking.connected(walking.asked(walk, True, now, AFTER_S), now, AFTER_S)
+            walk = walking.failed(walk, 2)
         assert pauses == [300, 600, 1200]
 
     def test_a_first_that_answers_and_lets_nobody_in_costs_connections_ever_more_seldom(self):
         walk, now, pauses = Walk(1), 0.0, []
         for _ in range(6):
-            walk = _mqtt_walk.connected(walk, now, AFTER_S)
+            walk = walking.connected(walk, now, AFTER_S)
             pauses.append(walk.ask_at - now)
             now = walk.ask_at
-            walk = _mqtt_walk.failed(_mqtt_walk.asked(walk, True, now, AFTER_S), 2)
+            walk = walking.failed(walking.asked(walk, True, now, AFTER_S), 2)
         assert pauses == [300, 600, 1200, 2400, 3600, 3600]
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from transports.requests.envelope import Opened, opened
 from transports.sparkplug.orders import Write
-from transports.uplinks._sparkplug_commands import WAITING_MOST, Desk
-from transports.uplinks._sparkplug_notices import MOST, PER_S, REMEMBERED, Notices
-from transports.uplinks._sparkplug_number import Numbers
+from transports.uplinks._sparkplug.commands import WAITING_MOST, Desk
+from transports.uplinks._sparkplug.notices import MOST, PER_S, REMEMBERED, Notices
+from transports.uplinks._sparkplug.number import Numbers
 
 
 class TestNumbers:
