@@ -17,6 +17,8 @@ from transports.settings import nearest
 
 Named = tuple[str, str]  # (section, name): ("device", "press-1")
 
+UNBOUND = ("kafka",)  # librdkafka has no way for it
+
 
 def name_problems(named: Sequence[Named], line_of: Callable[[str], int]) -> Iterator[Problem]:
     """Names of the wrong form, names of the gateway's own processes, and names that two have."""
@@ -89,6 +91,9 @@ def link_problems(links: Sequence[LinkSpec], uplinks: Sequence[UplinkSpec], name
         if _has_no_way(uplink, links):
             cure = "are all disabled; enable one, or disable the uplink, or write [] to leave the way to the kernel"
             yield Problem(f"{uplink.path}.links", repr(list(uplink.links or ())), cure)
+        if links and uplink.links != () and uplink.type in UNBOUND:
+            cure = f"must be []: {uplink.type} cannot be bound to a link, the machine's routes decide"
+            yield Problem(f"{uplink.path}.links", repr(list(uplink.links)) if uplink.links else "", cure)
 
 
 def _has_no_way(uplink: UplinkSpec, links: Sequence[LinkSpec]) -> bool:

@@ -76,6 +76,10 @@ def test_one_process_has_all_links_and_is_there_before_the_uplinks(tmp_path: Pat
         (TEXT.replace("wwan0", "eth 0"), "link.modem.interface = 'eth 0': must be the name of a network interface"),
         (TEXT.replace("[uplink.cloud]", "[uplink.network]"), "must not be one of root, spooler, rules, network"),
         (TEXT.replace("priority = 1", "prioritty = 1"), "did you mean 'priority'?"),
+        (
+            TEXT + '[uplink.lake]\ntype = "kafka"\nservers = ["k:9092"]\n',
+            "uplink.lake.links: must be []: kafka cannot be bound to a link",
+        ),
         ("link = 3\n" + TEXT[TEXT.index("[uplink") :], "link = 3: must be written as tables, [link.NAME]"),
     ],
 )
