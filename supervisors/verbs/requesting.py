@@ -22,22 +22,6 @@ from transports.errors import HoldfastError, NotUnderstood
 from transports.units import parse_duration
 
 LONGEST_S = 3600.0  # a gateway takes nothing that is good for longer
-Words = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="VERB ...",
-        help="write DEVICE TAG VALUE, restart|stop|start NAME, status [NAME], ledger, crashes [NAME], reload CONFIG",
-    ),
-]
-NewKey = Annotated[Path | None, typer.Option("--new-key", help="write a new private key there, print its public key")]
-KeyFile = Annotated[Path | None, typer.Option("--key", help="private key (PEM) that it is signed with")]
-Principal = Annotated[str, typer.Option("--principal", help="who asks: a [principal.NAME] of the gateway")]
-ForGateway = Annotated[str, typer.Option("--gateway", help="for which gateway it is meant")]
-ForUplink = Annotated[str, typer.Option("--uplink", help="over which of its uplinks it will come")]
-Within = Annotated[str, typer.Option("--expires", help="so long it may be taken; at most 1h")]
-Why = Annotated[str, typer.Option("--why", help="a reason, for the audit")]
-ConfirmWithin = Annotated[str, typer.Option("--confirm-within", help="for reload: taken back if not well by then")]
-
 _SHAPES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # words that must follow a verb, words that may
     "write": (("device", "tag", "value"), ()),
     "restart": (("name",), ()),
@@ -48,6 +32,29 @@ _SHAPES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # words that mus
     "crashes": ((), ("name",)),
     "reload": (("config",), ()),
 }
+
+
+def _verbs() -> list[str]:
+    """What can be asked for; names are those of another gateway."""
+    return [*_SHAPES]
+
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="VERB ...",
+        help="write DEVICE TAG VALUE, restart|stop|start NAME, status [NAME], ledger, crashes [NAME], reload CONFIG",
+        autocompletion=_verbs,
+    ),
+]
+NewKey = Annotated[Path | None, typer.Option("--new-key", help="write a new private key there, print its public key")]
+KeyFile = Annotated[Path | None, typer.Option("--key", help="private key (PEM) that it is signed with")]
+Principal = Annotated[str, typer.Option("--principal", help="who asks: a [principal.NAME] of the gateway")]
+ForGateway = Annotated[str, typer.Option("--gateway", help="for which gateway it is meant")]
+ForUplink = Annotated[str, typer.Option("--uplink", help="over which of its uplinks it will come")]
+Within = Annotated[str, typer.Option("--expires", help="so long it may be taken; at most 1h")]
+Why = Annotated[str, typer.Option("--why", help="a reason, for the audit")]
+ConfirmWithin = Annotated[str, typer.Option("--confirm-within", help="for reload: taken back if not well by then")]
 
 
 def request(

@@ -421,7 +421,7 @@ def test_what_an_operator_stopped_stays_stopped_when_the_root_is_killed_and_star
 
 
 def test_a_disk_that_takes_nothing_does_not_keep_an_operator_from_stopping(home: Path) -> None:
-    (home / "data" / "held.new").mkdir()  # writing there fails, for every user
+    (home / "data" / ".held.json.new").mkdir()  # writing there fails, for every user
     with a_root(home, child("a"), child("b")) as family:
         before = family.running()
         answer = family.operate("stop", "a")
