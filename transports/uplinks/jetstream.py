@@ -201,7 +201,7 @@ class JetstreamUplink:
                 self._warnings.append(text)
             case Ended(error, about):
                 if isinstance(error, UplinkRefused) and about is not None:
-                    self._past.refuse(about, str(error))
+                    self._past.refused.refuse(about.digest, str(error))
                     error = UplinkDown(str(error))
                 elif isinstance(error, Held) and about is not None:
                     self._past.stuck = about

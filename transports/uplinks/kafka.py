@@ -234,7 +234,7 @@ class KafkaUplink:
                 self._all_away = False
                 continue
             if why := refusal(error.name, error.text):
-                self._past.refuse(digest, f"{self._where}: {why}")
+                self._past.refused.refuse(digest, f"{self._where}: {why}")
             worst = worst or error
         for error in errors:
             if error.name in PASSING:

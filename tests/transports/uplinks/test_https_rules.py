@@ -15,10 +15,11 @@ from transports.settings import fields_of
 from transports.uplinks import Identity, Outgoing, https
 from transports.uplinks._https.answers import Answer, Held, judge, pause
 from transports.uplinks._https.bodies import content_type, digest_of, idempotency_key, key_instead
-from transports.uplinks._https.past import INSIST, REFUSED_MOST, Past
+from transports.uplinks._https.past import INSIST, Past
 from transports.uplinks._https.signature import Words, http_date, signed
 from transports.uplinks._https.token import token_in
 from transports.uplinks._https.urls import filled
+from transports.uplinks._past import REFUSED_MOST
 
 NOW_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC
 URL = "https://cloud.example.com/in"

@@ -6,15 +6,11 @@ what is refused     messages that the server will never take: the next time they
 the token           of OAuth2, until it expires
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from transports.backoff import Backoff
+from transports.uplinks._past import BACKOFF, LEAST_S, Refused
 
-LEAST_S = 1.0
-REFUSED_MOST = 1024
 INSIST = 6  # so often a greeting may confirm a complaint before a message is tried all the same
-_BACKOFF = Backoff(first_s=LEAST_S, ceiling_s=10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +32,12 @@ class Past:
     token: Token | None = None
     complaint: tuple[int, str] | None = None
     confirmed: int = 0
-    refused: "OrderedDict[bytes, str]" = field(default_factory=OrderedDict)
-    spoiled: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    refused: Refused[bytes] = field(default_factory=Refused)
+    spoiled: Refused[str] = field(default_factory=Refused)
 
     def failed(self, now: float, asked_s: float, luck: float) -> None:
         """A connection has ended badly; the server asked for a pause of `asked_s` (0: it did not)."""
-        self.not_before = now + max(LEAST_S, asked_s, _BACKOFF.delay_s(self.failures, luck))
+        self.not_before = now + max(LEAST_S, asked_s, BACKOFF.delay_s(self.failures, luck))
         self.failures += 1
         self.proven = False
 
@@ -67,8 +63,6 @@ class Past:
         return self.complaint[1]
 
     def refuse(self, digest: bytes, key: str, why: str) -> None:
-        """A message is never to be sent again, nor its key. The oldest are forgotten: they are asked once more."""
-        self.refused[digest], self.spoiled[key] = why, None
-        for known in (self.refused, self.spoiled):
-            if len(known) > REFUSED_MOST:
-                known.popitem(last=False)
+        """A message is never to be sent again, nor its key."""
+        self.refused.refuse(digest, why)
+        self.spoiled.refuse(key)

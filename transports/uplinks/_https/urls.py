@@ -7,13 +7,12 @@ would take for a step upward, becomes underscores.
 """
 
 import re
-import string
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from transports.errors import Problem
 from transports.http.client import url_cure
-from transports.settings import nearest
+from transports.uplinks._templates import field_problems
 
 FIELDS = ("gateway", "uplink", "device")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -63,14 +62,7 @@ def header_problems(path: str, headers: Mapping[str, str]) -> Iterator[Problem]:
 
 def template_problems(path: str, template: str) -> Iterator[Problem]:
     """What keeps a template from making URLs."""
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError:
-        yield Problem(path, repr(template), "must have each { closed by a }")
-        return
-    for _, name, form, conversion in parts:
-        if name is not None and (name not in FIELDS or form or conversion):
-            yield Problem(path, repr(template), f"{{{name}}} is unknown; {nearest(name, FIELDS)}")
+    yield from field_problems(path, template, FIELDS)
 
 
 def uses_fields(template: str) -> bool:

@@ -76,6 +76,6 @@ async def _sent_again(client: Client, past: Past, parcel: Parcel, stream: str, t
     if isinstance(wrong, Held):
         raise wrong
     if isinstance(wrong, UplinkRefused):
-        past.refuse(parcel, str(wrong))
+        past.refused.refuse(parcel.digest, str(wrong))
     elif wrong is None:
         past.known.add(parcel.places)

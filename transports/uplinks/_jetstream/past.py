@@ -14,17 +14,15 @@ connection begins: of a subject only one message is on its way, so if it is in t
 What is kept of messages is what was on its way: no more than the actor's window.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from transports.backoff import Backoff
 from transports.uplinks._jetstream.message import Parcel, Place
+from transports.uplinks._past import Attempts, Refused
 
-LEAST_S = 1.0
 MOST_MESSAGES = 1024
 MOST_PLACES = 32_768
-_BACKOFF = Backoff(first_s=LEAST_S, ceiling_s=10.0)
 
 
 class Known:
@@ -52,27 +50,19 @@ class Known:
 
 
 @dataclass(slots=True)
-class Past:
+class Past(Attempts):
     """`trying` is the message that is sent again just now, before the uplink is ready."""
 
-    not_before: float = float("-inf")
-    failures: int = 0
     turn: int = 0
     stuck: Parcel | None = None
     trying: Parcel | None = None
     doubtful: list[Parcel] = field(default_factory=list)
     known: Known = field(default_factory=Known)
-    refused: "OrderedDict[bytes, str]" = field(default_factory=OrderedDict)
-
-    def begun(self, now: float) -> None:
-        """A connection is tried."""
-        self.not_before = now + LEAST_S
+    refused: Refused[bytes] = field(default_factory=Refused)
 
     def failed(self, now: float, luck: float) -> None:
-        """It has ended badly."""
-        if self.failures:
-            self.not_before = max(self.not_before, now + _BACKOFF.delay_s(self.failures - 1, luck))
-        self.failures += 1
+        """It has ended badly: the next server has its turn."""
+        Attempts.failed(self, now, luck)  # a dataclass with slots is made twice, which super() does not see
         self.turn += 1
 
     def succeeded(self, parcel: Parcel) -> None:
@@ -84,9 +74,3 @@ class Past:
         """The connection is gone, and these have no answer. Those before stay in doubt until somebody has looked."""
         both = {each.msg_id: each for each in (*self.doubtful, *parcels)}
         self.doubtful = list(both.values())[-MOST_MESSAGES:]
-
-    def refuse(self, parcel: Parcel, why: str) -> None:
-        """It is never to be sent again. The oldest are forgotten: they are asked once more."""
-        self.refused[parcel.digest] = why
-        if len(self.refused) > MOST_MESSAGES:
-            self.refused.popitem(last=False)

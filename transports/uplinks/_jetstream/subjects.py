@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterator, Mapping
 
 from transports.errors import Problem
-from transports.settings import nearest
+from transports.uplinks._templates import field_problems, literals
 
 SUBJECT_MAX_BYTES = 2048  # it must fit into the server's max_control_line (4096) beside where to answer
 _OUTSIDE = re.compile(r"[.*>$\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -20,14 +20,11 @@ _IN_TEMPLATE = re.compile(r"[*>\s\x00-\x1f\x7f-\x9f]")
 
 def problems(path: str, template: str, fields: tuple[str, ...]) -> Iterator[Problem]:
     """What keeps a template from making subjects, given the fields that may stand in it."""
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError:
-        yield Problem(path, repr(template), "must have each { closed by a }")
+    yield from field_problems(path, template, fields)
+    texts = literals(template)
+    if texts is None:
         return
-    for literal, name, form, conversion in parts:
-        if name is not None and (name not in fields or form or conversion):
-            yield Problem(path, repr(template), f"{{{name}}} is unknown; {nearest(name, fields)}")
+    for literal in texts:
         if _IN_TEMPLATE.search(literal) or "{" in literal or "}" in literal:
             yield Problem(path, repr(template), "must not contain * or >, nor spaces, nor braces of its own")
     if not all(template.split(".")) or template.startswith("$"):

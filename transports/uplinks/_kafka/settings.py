@@ -1,18 +1,18 @@
 """What can be said of the Kafka uplink in a configuration, and what librdkafka is told of it."""
 
 import re
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from transports.errors import Problem
-from transports.settings import Secret, duration, nearest, setting, size
+from transports.settings import Secret, duration, setting, size
 from transports.sockets import address_of
 from transports.tls import Tls
 from transports.uplinks import Identity
 from transports.uplinks._kafka.past import Past
+from transports.uplinks._templates import field_problems, literals
 
 FIELDS = ("gateway", "uplink")
 _NOT_IN_TOPICS = re.compile(r"[^A-Za-z0-9._-]")
@@ -141,14 +141,11 @@ def _secured(tls: Tls) -> dict[str, Any]:
 
 
 def _template_problems(path: str, template: str) -> Iterator[Problem]:
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError:
-        yield Problem(path, repr(template), "must have each { closed by a }")
+    yield from field_problems(path, template, FIELDS)
+    texts = literals(template)
+    if texts is None:
         return
-    for literal, name, form, conversion in parts:
-        if name is not None and (name not in FIELDS or form or conversion):
-            yield Problem(path, repr(template), f"{{{name}}} is unknown; {nearest(name, FIELDS)}")
+    for literal in texts:
         if _NOT_IN_TOPICS.search(literal):
             yield Problem(path, repr(template), "must consist of letters, digits, dots, - and _")
     if template in ("", ".", "..") or len(template) > 200:

@@ -75,7 +75,7 @@ def set_aside(past: Past, failed: Sequence[tuple[Flight, Ack]], place: str) -> s
     for flight, ack in failed:
         why = f"{place}: {unpublished(flight.said.topic, ack.code or 0, ack.said)}"
         if is_of_the_message(ack):
-            past.refuse(digest_of(flight.said, flight.message), why)
+            past.refused.refuse(digest_of(flight.said, flight.message), why)
             reasons.append(why)
         elif past.held is None:
             past.held = flight.said

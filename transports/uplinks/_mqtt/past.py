@@ -7,15 +7,14 @@ what is held        a message that it does not take for now: the next connection
 what was said       of certificates, and of what else an operator must hear of once
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transports.uplinks._mqtt.entrance import Said
 from transports.uplinks._mqtt.walk import Walk
+from transports.uplinks._past import LEAST_S, Refused
 
-LEAST_S = 1.0
-REFUSED_MOST = 1024
 _NOTICES_MOST = 32
 _SAID_MOST = 256
 _CERTIFICATES_MOST = 64
@@ -27,7 +26,7 @@ class Past:
 
     not_before: float = float("-inf")
     walk: Walk = field(default_factory=Walk)
-    refused: "OrderedDict[bytes, str]" = field(default_factory=OrderedDict)
+    refused: Refused[bytes] = field(default_factory=Refused)
     held: Said | None = None
     certificates: Mapping[str, int] = field(default_factory=dict)
     notices: "deque[str]" = field(default_factory=lambda: deque(maxlen=_NOTICES_MOST))
@@ -36,12 +35,6 @@ class Past:
     def attempted(self, now: float) -> None:
         """An attempt begins."""
         self.not_before = now + LEAST_S
-
-    def refuse(self, digest: bytes, why: str) -> None:
-        """A message is never to be sent again. The oldest are forgotten: they are asked once more."""
-        self.refused[digest] = why
-        if len(self.refused) > REFUSED_MOST:
-            self.refused.popitem(last=False)
 
     def tell_of(self, certificates: Mapping[str, int]) -> None:
         """This is said of these. Of others it stays said: each of several servers has its own."""
